@@ -1,0 +1,232 @@
+/**
+ * Loads the addon and types the whole border between JavaScript and the core.
+ * Nothing else may load the addon. Record layouts are checked against the core's at load.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { NativeError } from '../errors.ts';
+
+/** Fields of a record, in the order of the core's `struct Record`; every one is a double. */
+export const RECORD_FIELDS = [
+  'id',
+  'reason',
+  'result',
+  'responseCode',
+  'osErrno',
+  'flags',
+  'sizeDelivered',
+  'sizeDownload',
+  'contentLength',
+  'retryAfterMs',
+  'numConnects',
+  'numRedirects',
+  'httpVersion',
+  'remotePort',
+  'timeQueueUs',
+  'timeNamelookupUs',
+  'timeConnectUs',
+  'timeAppconnectUs',
+  'timePretransferUs',
+  'timeStarttransferUs',
+  'timeRedirectUs',
+  'timeTotalUs',
+] as const;
+
+export type RecordField = (typeof RECORD_FIELDS)[number];
+
+/** Doubles in one record. */
+export const RECORD_SIZE = RECORD_FIELDS.length;
+
+/** Offset of each field within a record. */
+export const RECORD = Object.fromEntries(RECORD_FIELDS.map((name, index) => [name, index])) as {
+  readonly [Field in RecordField]: number;
+};
+
+/** Why a transfer ended: the core's own word, beside libcurl's CURLcode in `result`. */
+export const REASON = {
+  /** The whole body has its final name. */
+  done: 0,
+  /** A regular file of that name was there before the run; nothing was fetched. */
+  exists: 1,
+  /** libcurl ended the transfer: see `result`. */
+  transfer: 2,
+  /** The server's answer is no success: see `responseCode`. */
+  http: 3,
+  /** A local file could not be opened, written or published: see `osErrno` and `details().error`. */
+  local: 4,
+  /** A redirect was refused (too many, a circle, https to http, a scheme not allowed): see `details().error`. */
+  redirect: 5,
+  /** `stop()` ended it. */
+  stopped: 6,
+  /** The CURLM had to be replaced; nothing is known against this target: retry it. */
+  interrupted: 7,
+  /** libcurl reads the URL's scheme, host or port otherwise than WHATWG, or not at all. */
+  url: 8,
+} as const;
+
+export type Reason = (typeof REASON)[keyof typeof REASON];
+
+/** Bits of a record's `flags`. */
+export const RECORD_FLAG = {
+  /** Nothing told the body's length, so its end could not be verified. */
+  unverified: 1,
+  /** A reused connection died before the first byte and the transfer was tried again for free. */
+  freshRetry: 2,
+} as const;
+
+/** Doubles before the first slot in what `sample` writes: bytes delivered so far, running, waiting, finishing. */
+export const SAMPLE_HEADER = 4;
+/** Doubles in one slot of `sample`: id, bytes received, bytes expected (-1 not known), microseconds since its start. */
+export const SAMPLE_SIZE = 4;
+
+/** What every request of an engine has in common. Omitted means libcurl's default unless noted. */
+export interface RequestOptions {
+  /** Raw header lines as curl's `-H` takes them (`Name: value`, `Name:` removes, `Name;` sends it empty). */
+  readonly headers?: readonly string[];
+  readonly userAgent?: string;
+  readonly referer?: string;
+  /** `user:password`. */
+  readonly userpwd?: string;
+  /** `name=value; …`, sent to the first origin only. */
+  readonly cookie?: string;
+  /** Lines of a cookie file, Netscape format or `Set-Cookie:` lines; each target starts with them. */
+  readonly cookieLines?: readonly string[];
+  readonly proxy?: string;
+  readonly insecure?: boolean;
+  readonly ipVersion?: 4 | 6;
+  readonly netrc?: boolean;
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Lines as CURLOPT_RESOLVE takes them. */
+  readonly resolve?: readonly string[];
+  /** Lines as CURLOPT_CONNECT_TO takes them. */
+  readonly connectTo?: readonly string[];
+  readonly interface?: string;
+  /** `1.1`, `2`, `3`; omitted lets the core choose by libcurl's version. */
+  readonly httpVersion?: '1.1' | '2' | '3';
+  readonly compressed?: boolean;
+  readonly locationTrusted?: boolean;
+  /** Schemes that may be fetched, in lower case. Default http, https. */
+  readonly protocols?: readonly string[];
+  /** Default 30,000; 0 is libcurl's own 300 s. */
+  readonly connectTimeoutMs?: number;
+  /** Seconds below `speedLimit` bytes/s after which a transfer counts as stalled. Default 60; 0 turns it off. */
+  readonly speedTimeS?: number;
+  /** Default 1. */
+  readonly speedLimit?: number;
+  /** Redirects followed at most. Default 20. */
+  readonly maxRedirs?: number;
+  /** Writes each transfer's conversation to stderr, escaped, one write a line. */
+  readonly verbose?: boolean;
+}
+
+export interface EngineOptions {
+  /** The output directory; it must exist. Nothing is ever written outside it. */
+  readonly directory: string;
+  /** Transfers at once. */
+  readonly jobs: number;
+  /** Connections in use per host (scheme, host and port). */
+  readonly maxPerHost: number;
+  /** Loops at most. 0: one a core. Fewer run while little waits. */
+  readonly loops: number;
+  /** Fetch again and replace what exists. */
+  readonly overwrite: boolean;
+  /** Keep `details` of every record, not only of failures. */
+  readonly keepDetails: boolean;
+  readonly request: RequestOptions;
+}
+
+/** One target as it crosses the border. */
+export interface NativeTarget {
+  /** Chosen by the caller, unique among the targets not yet ended, below 2^32. */
+  readonly id: number;
+  /** WHATWG `href`. */
+  readonly url: string;
+  /** One safe path component inside `directory`. */
+  readonly name: string;
+  /** Time left for all its hops, from its start; 0 is no limit. */
+  readonly timeoutMs: number;
+  /** Goes to the front of its host's queue. */
+  readonly isRetry: boolean;
+}
+
+/** What a record cannot hold. Strings come from the server: escape them before a terminal sees them. */
+export interface Details {
+  readonly urlEffective: string;
+  readonly remoteIp: string | null;
+  readonly contentType: string | null;
+  /** What libcurl or the system said of a failure; empty when there is none. */
+  readonly error: string;
+}
+
+/** The addon's own Engine; see `engine.ts` for the public one. */
+export interface NativeEngine {
+  add(numbers: Float64Array, strings: readonly string[]): void;
+  infoRead(into: Float64Array): number;
+  details(id: number): Details | undefined;
+  sample(into: Float64Array): number;
+  pauseHost(url: string, pauseMs: number): void;
+  stop(): void;
+  close(): Promise<void>;
+  exit(code: number): never;
+}
+
+export interface Binding {
+  readonly Engine: new (options: EngineOptions, onWake: () => void) => NativeEngine;
+  readonly recordFields: readonly string[];
+  /** `curl_version()` of the libcurl in use. */
+  readonly curlVersion: string;
+  /** CPU time of the calling thread in microseconds (CLOCK_THREAD_CPUTIME_ID); the benchmark reads it. */
+  threadCpuUs(): number;
+}
+
+/** Where the addon may lie, best first. */
+const CANDIDATES = ['../../native/build/Release/mcurl.node', '../../native/build/Debug/mcurl.node'];
+
+function load(): Binding {
+  const file = CANDIDATES.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) =>
+    existsSync(path),
+  );
+  if (file === undefined) {
+    throw new NativeError(
+      'ERR_MCURL_NOT_BUILT',
+      "the native core is not built: run 'npm run build' in mcurl's folder",
+    );
+  }
+  let binding: Binding;
+  try {
+    if (process.platform === 'linux') {
+      // Node exports its own OpenSSL, nghttp2, zlib and brotli; without RTLD_DEEPBIND libcurl would bind to
+      // those instead of the libraries it was built for. musl ignores the flag.
+      const module = { exports: {} };
+      process.dlopen(module, file, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_DEEPBIND);
+      binding = module.exports as Binding;
+    } else {
+      binding = createRequire(import.meta.url)(file) as Binding;
+    }
+  } catch (cause) {
+    throw new NativeError(
+      'ERR_MCURL_LOAD',
+      `the native core does not load (${(cause as Error).message}): run 'npm run build' in mcurl's folder`,
+      { cause },
+    );
+  }
+  if (binding.recordFields.join() !== RECORD_FIELDS.join()) {
+    throw new NativeError(
+      'ERR_MCURL_LAYOUT',
+      "the native core is of another version than its JavaScript: run 'npm run build' in mcurl's folder",
+    );
+  }
+  return binding;
+}
+
+let loaded: Binding | undefined;
+
+/** The addon, loaded on first use: it pulls about thirty libraries, and `--help` needs none. */
+export function binding(): Binding {
+  loaded ??= load();
+  return loaded;
+}
