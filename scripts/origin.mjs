@@ -46,7 +46,11 @@ const REASONS = new Map([
 
 /** @param {string} path */
 function keyStream(path) {
-  return createCipheriv('aes-128-ctr', createHash('md5').update(path).digest(), ZEROS.subarray(0, 16));
+  return createCipheriv(
+    'aes-128-ctr',
+    createHash('md5').update(path).digest(),
+    ZEROS.subarray(0, 16),
+  );
 }
 
 /**
@@ -194,7 +198,15 @@ export async function startOrigin({
       timesAsked.set(request.url, asked);
       for (const watch of arrivalWatchers) watch();
       try {
-        await answer({ request, asked, socket, gone: gone.signal, clientLeaves, released, answers });
+        await answer({
+          request,
+          asked,
+          socket,
+          gone: gone.signal,
+          clientLeaves,
+          released,
+          answers,
+        });
       } catch {
         socket.destroy(); // The client has gone, or the answer was to end the connection.
       }
@@ -209,7 +221,12 @@ export async function startOrigin({
     tls === undefined
       ? createServer(serve)
       : createTlsServer(
-          { ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined, ALPNProtocols: ['http/1.1'] },
+          {
+            ...tls,
+            requestCert: tls.ca !== undefined,
+            rejectUnauthorized: tls.ca !== undefined,
+            ALPNProtocols: ['http/1.1'],
+          },
           serve,
         );
   server.on('connection', countConnection);
@@ -336,7 +353,10 @@ async function answer({ request, asked, socket, gone, clientLeaves, released, an
   let body = /** @type {Buffer | undefined} */ (undefined);
   const auth = query.get('auth');
   const hops = Number(query.get('hops') ?? 0);
-  if (auth !== null && request.headers['authorization'] !== `Basic ${Buffer.from(auth).toString('base64')}`) {
+  if (
+    auth !== null &&
+    request.headers['authorization'] !== `Basic ${Buffer.from(auth).toString('base64')}`
+  ) {
     status = 401;
     lines.push('WWW-Authenticate: Basic realm="origin"');
     body = Buffer.from('who are you?\n');
@@ -374,17 +394,24 @@ async function answer({ request, asked, socket, gone, clientLeaves, released, an
   while (endless === 'head') await write(`X-Endless: ${'x'.repeat(1000)}\r\n`);
   if (request.method === 'HEAD') return;
 
-  const stops = [fault('stall'), fault('cut'), fault('reset'), badChunkAt].filter((at) => at !== null);
+  const stops = [fault('stall'), fault('cut'), fault('reset'), badChunkAt].filter(
+    (at) => at !== null,
+  );
   const end = endless === 'body' ? Number.POSITIVE_INFINITY : Math.min(size, ...stops.map(Number));
   const trickleMs = fault('trickle');
-  const piece = trickleMs === null ? PIECE_BYTES : Math.min(PIECE_BYTES, Number(query.get('piece') ?? 256));
+  const piece =
+    trickleMs === null ? PIECE_BYTES : Math.min(PIECE_BYTES, Number(query.get('piece') ?? 256));
   const stream = keyStream(request.path);
   for (let at = 0; at < end; at += piece) {
     const count = Math.min(piece, end - at);
     const bytes = body?.subarray(at, at + count) ?? stream.update(ZEROS.subarray(0, count));
-    if (isChunked) await write(Buffer.concat([Buffer.from(`${count.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]));
+    if (isChunked)
+      await write(
+        Buffer.concat([Buffer.from(`${count.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]),
+      );
     else await write(bytes);
-    if (trickleMs !== null && at + count < end) await sleep(Number(trickleMs), undefined, { signal: gone });
+    if (trickleMs !== null && at + count < end)
+      await sleep(Number(trickleMs), undefined, { signal: gone });
   }
 
   if (badChunkAt !== null) await write('no hex digits\r\n');
@@ -405,6 +432,7 @@ function isGzipWanted(wanted, request) {
 
 /** @param {import('node:net').Socket} socket */
 function reset(socket) {
-  if ('getPeerCertificate' in socket) socket.destroy(); // There is no reset through TLS.
+  if ('getPeerCertificate' in socket)
+    socket.destroy(); // There is no reset through TLS.
   else socket.resetAndDestroy();
 }
