@@ -3,10 +3,20 @@ import { defineConfig } from 'vitest/config';
 // biome-ignore lint/style/noDefaultExport: vitest wants it so.
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     retry: 0,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'test', include: ['test/**/*.test.ts'], exclude: ['test/stress/**'] },
+      },
+      // Long and random; `npm run check` runs them, `npm test` does not.
+      {
+        extends: true,
+        test: { name: 'stress', include: ['test/stress/*.test.ts'], testTimeout: 120_000 },
+      },
+    ],
   },
 });
