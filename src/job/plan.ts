@@ -1,0 +1,54 @@
+/** Entry to target: what a line must be to be fetched, and what of it may be shown. */
+
+const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+
+/**
+ * Parses an entry, once for the whole job.
+ *
+ * @param schemes what may be fetched, as WHATWG writes it (`https:`)
+ * @returns the URL, or in one sentence why the line is bad and what to type
+ */
+export function parseEntry(text: string, schemes: ReadonlySet<string>): URL | string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return HAS_SCHEME.test(text) ? 'this is no valid URL' : noScheme(text);
+  }
+  const { protocol } = url;
+  if (!schemes.has(protocol)) {
+    const scheme = protocol.slice(0, -1);
+    // `localhost:8080/x` parses, with the scheme `localhost`.
+    return HAS_SCHEME.test(text)
+      ? `the scheme ${scheme} is not allowed: --proto +${scheme} allows it`
+      : noScheme(text);
+  }
+  return url.host === '' ? 'the URL names no host' : url;
+}
+
+function noScheme(text: string): string {
+  if (text.includes('://')) {
+    return 'this is no valid URL';
+  }
+  return `no scheme: did you mean https://${redacted(text).replace(/^\/+/, '')}?`;
+}
+
+/** An href without user and password: what may be printed. */
+export function withoutUserinfo(href: string): string {
+  return href.includes('@') ? href.replace(/^([^/?#]*:\/\/)[^/?#]*@/, '$1') : href;
+}
+
+/** A bad line without anything that may be a password: where no parser helps, all before the last `@` goes. */
+export function redacted(text: string): string {
+  return text.includes('@') ? text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/i, '$1') : text;
+}
+
+/** Scheme, host and port, by which failures are grouped; empty when `href` is no URL. */
+export function hostOf(href: string): string {
+  try {
+    const { protocol, host } = new URL(href);
+    return `${protocol}//${host}`;
+  } catch {
+    return '';
+  }
+}
