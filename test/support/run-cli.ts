@@ -33,6 +33,8 @@ export interface CliRun {
   readonly child: ChildProcess;
   readonly cwd: string;
   readonly finished: Promise<CliResult>;
+  /** Resolves when stderr has said it; rejects when the program ends without. */
+  said(pattern: RegExp): Promise<void>;
 }
 
 /** Starts `mcurl ARGS`; killed at the end of the test if it still runs. */
@@ -63,7 +65,16 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
     stderr,
     cwd,
   }));
-  return { child, cwd, finished };
+  const said = (pattern: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (pattern.test(stderr)) resolve();
+      };
+      look();
+      child.stderr.on('data', look);
+      child.once('close', () => reject(new Error(`never said ${pattern}, but: ${stderr}`)));
+    });
+  return { child, cwd, finished, said };
 }
 
 /** Runs `mcurl ARGS` to its end. */

@@ -1,0 +1,62 @@
+/** The main job on real input: thousands of files of a real nginx, every byte verified. */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Nginx, startNginx } from '../support/nginx.ts';
+import { fileSha256, jsonRecords, runFetch } from '../support/run-cli.ts';
+
+const SMALL_FILES = 2500; // More than the 1,000 requests after which nginx ends a connection.
+const LARGE_BYTES = 20_000_000;
+
+let nginx: Nginx;
+const digests = new Map<string, string>();
+
+beforeAll(async () => {
+  nginx = await startNginx();
+  const add = (name: string, bytes: Buffer) => {
+    mkdirSync(join(nginx.root, name, '..'), { recursive: true });
+    writeFileSync(join(nginx.root, name), bytes);
+    digests.set(name, createHash('sha256').update(bytes).digest('hex'));
+  };
+  for (let index = 0; index < SMALL_FILES; index += 1) {
+    add(`${index % 50}/f${index}.bin`, randomBytes((index * 37) % 12_000));
+  }
+  for (let index = 0; index < 3; index += 1) add(`large/l${index}.bin`, randomBytes(LARGE_BYTES));
+});
+
+afterAll(() => nginx.stop());
+
+it.each([
+  ['HTTP', 'http', ['--max-per-host', '2'], '1.1'],
+  ['TLS with HTTP/1.1', 'https', [], '1.1'],
+  ['TLS with HTTP/2', 'http2', ['--http2'], '2'],
+] as const)('%s: every file is whole', async (_, server, args, version) => {
+  const lines = [...digests.keys()].map((name) => `${nginx[server]}/${name}`);
+  const options = ['--cacert', nginx.certificates.caFile, '--retry', '0', '--json', ...args];
+  const result = await runFetch(lines, options);
+  expect(result.code, result.stderr).toBe(0);
+  expect(result.names).toHaveLength(digests.size);
+  for (const [name, digest] of digests) {
+    const file = name.slice(name.lastIndexOf('/') + 1);
+    expect(fileSha256(join(result.out, file)), name).toBe(digest);
+  }
+  const records = jsonRecords(result);
+  expect(new Set(records.map((record) => record['http_version']))).toEqual(new Set([version]));
+  // Connections are what is reused: a new one only for a cap's worth, and whenever nginx ends one.
+  const connections = records.reduce((sum, record) => sum + Number(record['num_connects']), 0);
+  expect(connections).toBeLessThanOrEqual(40);
+});
+
+it('reads what lies in the list only once, and skips it all on the next run', async () => {
+  const lines = Array.from(
+    { length: 300 },
+    (_, index) => `${nginx.http}/${index % 50}/f${index}.bin`,
+  );
+  const first = await runFetch(lines);
+  expect(first.code, first.stderr).toBe(0);
+  const second = await runFetch(lines, ['--json'], { cwd: first.cwd });
+  expect(second.code, second.stderr).toBe(0);
+  expect(new Set(jsonRecords(second).map(({ type }) => type))).toEqual(new Set(['skip']));
+  expect(readFileSync(join(first.out, 'f7.bin'))).toHaveLength(7 * 37);
+});
