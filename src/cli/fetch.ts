@@ -1,0 +1,300 @@
+/** `mcurl fetch`: argv -> what the job does and what the person sees. */
+import { fstatSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import type { JobOptions, RetryOptions, Source } from '../job/options.ts';
+import { parseRetryOn, RETRY_DEFAULTS } from '../job/retry.ts';
+import {
+  type Cookies,
+  connectToLine,
+  cookies,
+  duration,
+  headers,
+  headerText,
+  protocols,
+  readableFile,
+  resolveLine,
+  several,
+  size,
+  userpwd,
+  whole,
+} from './values.ts';
+import { mcurlVersion } from './version.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+type RequestOptions = JobOptions['request'];
+
+/** What the person sees of a job. */
+export interface DisplayOptions {
+  /** `-s`: no progress, no summary; and no failures unless `-S`. */
+  readonly silent: boolean;
+  /** Single failures as lines on stderr. */
+  readonly failures: boolean;
+  readonly progress: boolean;
+  /** Appended to; stderr when only a level is given. */
+  readonly logFile?: string;
+  readonly logLevel?: LogLevel;
+}
+
+export interface FetchCommand {
+  readonly job: JobOptions;
+  readonly display: DisplayOptions;
+}
+
+/** As commander hands the options over: by their long names. */
+interface Flags {
+  readonly inputFile?: readonly string[];
+  readonly outputDir: string;
+  readonly output?: string;
+  readonly jobs: number;
+  readonly maxPerHost: number;
+  readonly loops: number;
+  readonly overwrite?: true;
+  readonly dryRun?: true;
+  readonly header?: readonly string[];
+  readonly userAgent?: string;
+  readonly referer?: string;
+  readonly user?: string;
+  readonly cookie?: Cookies;
+  readonly proxy?: string;
+  readonly insecure?: true;
+  readonly ipv4?: true;
+  readonly ipv6?: true;
+  readonly netrc?: true;
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly resolve?: readonly string[];
+  readonly connectTo?: readonly string[];
+  readonly interface?: string;
+  readonly 'http1.1'?: true;
+  readonly http2?: true;
+  readonly http3?: true;
+  readonly compressed?: true;
+  readonly locationTrusted?: true;
+  readonly proto?: string[];
+  readonly connectTimeout: number;
+  readonly maxTime: number;
+  readonly speedTime: number;
+  readonly speedLimit: number;
+  readonly retry: number;
+  readonly retryOn?: Pick<RetryOptions, 'statuses' | 'kinds'>;
+  readonly json?: true;
+  readonly silent?: true;
+  readonly showError?: true;
+  readonly verbose?: true;
+  readonly progressMeter: boolean;
+  readonly logFile?: string;
+  readonly logLevel?: LogLevel;
+}
+
+/** Options of curl's that change nothing here, so that its command lines can be pasted. */
+const ACCEPTED = ['-L, --location', '-O, --remote-name', '-f, --fail', '-Z, --parallel'];
+const ACCEPTED_MORE = ['-#, --progress-bar', '--remote-name-all'];
+
+/** Options of curl's that send something. */
+const SENDING = [
+  '-X, --request <method>',
+  '-T, --upload-file <file>',
+  '-F, --form <part>',
+  '--data <text>',
+  '--data-ascii <text>',
+  '--data-binary <text>',
+  '--data-raw <text>',
+  '--data-urlencode <text>',
+];
+
+/** Other programs' names of an option. */
+const ALIASES: readonly (readonly [flag: string, of: string])[] = [
+  ['--parallel-max <n>', 'jobs'],
+  ['--max-concurrent-downloads <n>', 'jobs'],
+  ['--parallel-max-host <n>', 'maxPerHost'],
+  ['--dir <dir>', 'outputDir'],
+];
+
+/**
+ * The `fetch` command.
+ *
+ * @param onFetch gets what the command line asks for; not called when it is refused
+ */
+export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
+  const most = 65_535;
+  const command = new Command('fetch')
+    .argument('[url-or-list...]')
+    .option('-i, --input-file <file>', '', several)
+    .option('-d, --output-dir <dir>', '', '.')
+    .option('-o, --output <file>', '')
+    .option('-j, --jobs <n>', '', whole(1, most), 64)
+    .option('--max-per-host <n>', '', whole(1, most), 16)
+    .option('--loops <n>', '', whole(0, 1024), 0)
+    .option('--overwrite', '')
+    .option('--dry-run', '')
+    .option('-H, --header <line>', '', headers)
+    .option('-A, --user-agent <name>', '', headerText)
+    .option('-e, --referer <url>', '', headerText)
+    .option('-u, --user <user:password>', '', userpwd)
+    .option('-b, --cookie <cookie>', '', cookies)
+    .option('-x, --proxy <url>', '')
+    .option('-n, --netrc', '')
+    .option('-k, --insecure', '')
+    .addOption(new Option('-4, --ipv4').conflicts('ipv6'))
+    .option('-6, --ipv6', '')
+    .option('-E, --cert <file>', '')
+    .option('--key <file>', '')
+    .addOption(new Option('--cacert <file>').argParser(readableFile))
+    .option('--resolve <line>', '', resolveLine)
+    .option('--connect-to <line>', '', connectToLine)
+    .option('--interface <name>', '')
+    .addOption(new Option('--http1.1').conflicts(['http2', 'http3']))
+    .addOption(new Option('--http2').conflicts('http3'))
+    .option('--http3', '')
+    .option('--compressed', '')
+    .option('--location-trusted', '')
+    .option('--proto <schemes>', '', protocols)
+    .option('--connect-timeout <seconds>', '', duration, 30_000)
+    .option('-m, --max-time <seconds>', '', duration, 0)
+    .option('-y, --speed-time <seconds>', '', whole(0, 86_400), 60)
+    .option('-Y, --speed-limit <bytes>', '', size, 1)
+    .option('--retry <n>', '', whole(0, 1_000_000), 5)
+    .option('--retry-on <list>', '', parseRetryOn)
+    .option('--json', '')
+    .option('-s, --silent', '')
+    .option('-S, --show-error', '')
+    .option('-v, --verbose', '')
+    .option('--no-progress-meter', '')
+    .option('--log-file <file>', '')
+    .addOption(new Option('--log-level <level>').choices(LOG_LEVELS));
+
+  for (const flags of [...ACCEPTED, ...ACCEPTED_MORE])
+    command.addOption(new Option(flags).hideHelp());
+  for (const [flags, name] of ALIASES) {
+    const option = new Option(flags).hideHelp();
+    const original = command.options.find((other) => other.attributeName() === name);
+    if (original?.parseArg) option.argParser(original.parseArg);
+    command.addOption(option);
+    command.on(`option:${option.name()}`, () => {
+      command.setOptionValueWithSource(name, command.getOptionValue(option.attributeName()), 'cli');
+    });
+  }
+  for (const flags of SENDING) {
+    const option = new Option(flags).hideHelp();
+    command.addOption(option);
+    command.on(`option:${option.name()}`, () => {
+      throw new UsageError(
+        'ERR_MCURL_OPTION',
+        `${option.short ?? option.long} sends something; mcurl only downloads: use curl for this`,
+      );
+    });
+  }
+  return command.action((operands: string[]) => onFetch(read(operands, command.opts<Flags>())));
+}
+
+function read(operands: readonly string[], flags: Flags): FetchCommand {
+  const sources = [...(flags.inputFile ?? []).map(list), ...operands.map(source)];
+  return {
+    job: {
+      sources: sources.length > 0 ? sources : [stdin()],
+      ...place(flags),
+      jobs: flags.jobs,
+      maxPerHost: flags.maxPerHost,
+      loops: flags.loops,
+      overwrite: flags.overwrite ?? false,
+      dryRun: flags.dryRun ?? false,
+      json: flags.json ?? false,
+      request: request(flags),
+      retry: { ...RETRY_DEFAULTS, ...flags.retryOn, attempts: flags.retry },
+      maxTimeMs: flags.maxTime,
+    },
+    display: {
+      silent: flags.silent ?? false,
+      failures: !flags.silent || (flags.showError ?? false),
+      progress: flags.progressMeter && !flags.silent,
+      ...given({ logFile: flags.logFile, logLevel: flags.logLevel }),
+    },
+  };
+}
+
+function list(path: string): Source {
+  return { kind: 'list', path };
+}
+
+function source(operand: string): Source {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(operand) ? { kind: 'url', url: operand } : list(operand);
+}
+
+/** What a pipe or a redirection brings when nothing else is named. */
+function stdin(): Source {
+  const stat = fstatSync(0);
+  if (stat.isFIFO() || stat.isFile() || stat.isSocket()) return list('-');
+  throw new UsageError(
+    'ERR_MCURL_OPTION',
+    'nothing to fetch: name URLs or list files, for example: mcurl fetch urls.txt -d files',
+  );
+}
+
+/** The output directory and, with `-o`, the name in it. */
+function place(flags: Flags): Pick<JobOptions, 'directory' | 'outputName'> {
+  if (flags.output === undefined) return { directory: flags.outputDir };
+  if (flags.output === '-') {
+    throw new UsageError(
+      'ERR_MCURL_OPTION',
+      '-o - (to stdout) is not there yet: use curl, or -o FILE',
+    );
+  }
+  const outputName = basename(flags.output);
+  if (flags.output.endsWith('/')) {
+    throw new UsageError(
+      'ERR_MCURL_OPTION',
+      `-o ${flags.output} names no file: use -d for a directory`,
+    );
+  }
+  const parent = dirname(flags.output);
+  return { directory: isAbsolute(parent) ? parent : join(flags.outputDir, parent), outputName };
+}
+
+function request(flags: Flags): RequestOptions {
+  const cacert = flags.cacert ?? (process.env['CURL_CA_BUNDLE'] || process.env['SSL_CERT_FILE']);
+  return {
+    userAgent: flags.userAgent ?? `mcurl/${mcurlVersion()}`,
+    connectTimeoutMs: flags.connectTimeout,
+    speedTimeS: flags.speedTime,
+    speedLimit: flags.speedLimit,
+    ...flags.cookie,
+    ...given({
+      headers: flags.header,
+      referer: flags.referer,
+      userpwd: flags.user,
+      proxy: flags.proxy,
+      insecure: flags.insecure,
+      ipVersion: flags.ipv4 ? (4 as const) : flags.ipv6 ? (6 as const) : undefined,
+      netrc: flags.netrc,
+      cacert: cacert || undefined,
+      cert: flags.cert,
+      key: flags.key,
+      resolve: flags.resolve,
+      connectTo: flags.connectTo,
+      interface: flags.interface,
+      httpVersion: httpVersion(flags),
+      compressed: flags.compressed,
+      locationTrusted: flags.locationTrusted,
+      protocols: flags.proto,
+      verbose: flags.verbose,
+    }),
+  };
+}
+
+function httpVersion(flags: Flags): RequestOptions['httpVersion'] {
+  if (flags.http3) return '3';
+  if (flags.http2) return '2';
+  return flags['http1.1'] ? '1.1' : undefined;
+}
+
+/** Without the keys that are undefined. */
+function given<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
+}

@@ -1,0 +1,50 @@
+/** The whole command line: argv -> what to do. */
+import { Command, CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
+import { type FetchCommand, fetchCommand } from './fetch.ts';
+import { HELP } from './help.ts';
+
+export type Invocation =
+  | ({ readonly kind: 'fetch' } & FetchCommand)
+  | { readonly kind: 'version' }
+  /** `--help`: the text to print. */
+  | { readonly kind: 'help'; readonly text: string };
+
+/**
+ * Reads the arguments after `node` and the script.
+ *
+ * @throws UsageError that says what is wrong, and where it can, what was meant
+ */
+export function readArguments(argv: readonly string[]): Invocation {
+  let invocation: Invocation = { kind: 'help', text: HELP };
+  let complaint = '';
+  const output = {
+    writeOut: () => {},
+    writeErr: (text: string) => {
+      complaint += text;
+    },
+  };
+  const fetch = fetchCommand((read) => {
+    invocation = { kind: 'fetch', ...read };
+  });
+  fetch.configureOutput(output).exitOverride();
+  const program = new Command('mcurl')
+    .configureOutput(output)
+    .exitOverride()
+    .enablePositionalOptions()
+    .option('-V, --version')
+    .on('option:version', () => {
+      invocation = { kind: 'version' };
+      throw new CommanderError(0, 'mcurl.version', '');
+    })
+    .addCommand(fetch, { isDefault: true });
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) {
+      throw new UsageError('ERR_MCURL_OPTION', complaint.replace(/^error: /, '').trim());
+    }
+  }
+  return invocation;
+}

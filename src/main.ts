@@ -1,0 +1,225 @@
+/** argv -> command -> exit code; signals. The only file that ends the process. */
+import { openSync, writeSync } from 'node:fs';
+import type { DisplayOptions, FetchCommand } from './cli/fetch.ts';
+import { readArguments } from './cli/program.ts';
+import { EXIT, type ExitCode, McurlError, UsageError } from './errors.ts';
+import { escapeText } from './escape.ts';
+import type { Outcome } from './job/outcome.ts';
+import type { Job, JobListener } from './job/run.ts';
+import type { Logger } from './log.ts';
+import type { Output } from './output.ts';
+import type { Progress } from './progress/progress.ts';
+
+/** What a signal ends the process with. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** After the first signal, running transfers and unread output get so long. */
+const GRACE_MS = 3000;
+/** Output that may wait for its reader before no more entries are read. */
+const MOST_BUFFERED = 1024 * 1024;
+/** Single failures told on stderr; a million of them would help nobody. */
+const MOST_FAILURE_LINES = 1000;
+/** A job that is over sooner shows no progress and loads none of it. */
+const PROGRESS_AFTER_MS = 200;
+
+/** Ends the process. Once there is an engine it is the engine's `exit`, as its loops may run. */
+let leave = (code: number): never => process.exit(code);
+/** MCURL_DEBUG or `--log-level debug`: a defect shows its stack. */
+let isDebugging = Boolean(process.env['MCURL_DEBUG']);
+
+process.on('uncaughtException', die);
+process.on('unhandledRejection', die);
+try {
+  const invocation = readArguments(process.argv.slice(2));
+  if (invocation.kind === 'help') say(1, invocation.text);
+  else if (invocation.kind === 'version') say(1, await versionText());
+  else await fetch(invocation);
+} catch (error) {
+  die(error);
+}
+
+async function fetch({ job: options, display }: FetchCommand): Promise<never> {
+  const [{ startJob }, { Output }, events, { failureText, planText, summaryLines }] =
+    await Promise.all([
+      import('./job/run.ts'),
+      import('./output.ts'),
+      options.json ? import('./report/events.ts') : undefined,
+      import('./report/summary.ts'),
+    ]);
+  const stdout = new Output(1);
+  const stderr = new Output(2);
+  let progress: Progress | undefined;
+  const print = (line: string): void => {
+    if (progress) progress.print(line);
+    else stderr.write(`${line}\n`);
+  };
+  const logFile =
+    display.logFile === undefined ? undefined : new Output(openLogFile(display.logFile));
+  const log = await startLog(display, logFile, print);
+  const outputs = logFile ? [stdout, stderr, logFile] : [stdout, stderr];
+
+  let failureLines = 0;
+  const tellFailure = (outcome: Outcome): void => {
+    failureLines += 1;
+    if (failureLines <= MOST_FAILURE_LINES) print(`mcurl: ${failureText(outcome)}`);
+    if (failureLines === MOST_FAILURE_LINES) {
+      print('mcurl: further failures are only counted here; --json and --log-file tell each');
+    }
+  };
+  const isTelling = display.failures && (log === undefined || logFile !== undefined);
+  const planned = { fetch: 0, exist: 0 };
+  const listener: JobListener = {
+    everyOutcome: options.json || log?.isLevelEnabled('debug') === true,
+    onOutcome(outcome) {
+      const ts = new Date().toISOString();
+      if (events) stdout.write(events.outcomeLine(outcome, options.directory, ts));
+      if (log) logOutcome(log, outcome);
+      if (isTelling && outcome.type === 'fail') tellFailure(outcome);
+    },
+    onRetry({ url, attempt, delayMs, message }) {
+      log?.warn({ url: escapeText(url), attempt, delayMs }, escapeText(message));
+    },
+    onPlan(plan) {
+      planned[plan.exists ? 'exist' : 'fetch'] += 1;
+      const line = events?.planLine(plan, options.directory) ?? planText(plan, options.directory);
+      stdout.write(line);
+    },
+    isFull: () => outputs.some((output) => output.length > MOST_BUFFERED),
+  };
+
+  const job = startJob(options, listener);
+  const { engine, stats } = job;
+  if (engine) leave = (code) => engine.exit(code);
+  const stop = stopOnSignals(job);
+  log?.info({ directory: options.directory, jobs: options.jobs }, 'started');
+  if (display.progress && !options.dryRun) {
+    setTimeout(async () => {
+      const { startProgress } = await import('./progress/progress.ts');
+      const isVerbose = options.request.verbose ?? false;
+      if (!isOver) progress = await startProgress(job, isVerbose, stderr);
+    }, PROGRESS_AFTER_MS).unref();
+  }
+  let isOver = false;
+  await Promise.race([job.finished, stop.graceOver]);
+  isOver = true;
+  progress?.stop();
+  progress = undefined;
+
+  const header = new Float64Array(4);
+  engine?.sample(header);
+  const bytes = header[0] ?? 0;
+  const durationMs = Date.now() - stats.startedAtMs;
+  const { done, skipped, failed, retries } = stats;
+  log?.info({ done, skipped, failed, retries, bytes, durationMs }, 'ended');
+  if (!display.silent) {
+    const wasStopped = stop.code !== undefined;
+    const lines = options.dryRun
+      ? [`mcurl: dry run: ${planned.fetch} to fetch, ${planned.exist} exist, ${failed} failed`]
+      : summaryLines(stats, bytes, durationMs, wasStopped);
+    for (const line of lines) print(line);
+  }
+  await Promise.race([Promise.all(outputs.map((output) => output.flush())), stop.graceOver]);
+
+  let code: number = stop.code ?? stats.exitCode;
+  for (const { failure } of outputs) {
+    if (failure === undefined) continue;
+    say(2, `mcurl: output was lost: ${failure.message}\n`);
+    if (code === EXIT.ok || code > EXIT.local) code = EXIT.local;
+  }
+  return leave(code);
+}
+
+/**
+ * The first signal stops the job and starts the time of grace; any second one ends the process at once.
+ * SIGHUP is like SIGTERM unless it was ignored when mcurl began (nohup).
+ */
+function stopOnSignals(job: Job): { readonly code: number | undefined; graceOver: Promise<void> } {
+  let code: number | undefined;
+  const graceOver = new Promise<void>((resolve) => {
+    for (const [signal, itsCode] of Object.entries(SIGNALS)) {
+      process.on(signal, () => {
+        if (signal === 'SIGHUP' && wasHangUpIgnored()) return;
+        if (code !== undefined) leave(code);
+        code = itsCode;
+        setTimeout(resolve, GRACE_MS);
+        job.stop();
+      });
+    }
+  });
+  return {
+    graceOver,
+    get code() {
+      return code;
+    },
+  };
+}
+
+/** By what bin/mcurl.js found in /proc: a mask, of which SIGHUP is the lowest bit. */
+function wasHangUpIgnored(): boolean {
+  return (Number.parseInt(process.env['MCURL_SIGIGN']?.slice(-1) ?? '', 16) & 1) === 1;
+}
+
+function openLogFile(path: string): number {
+  try {
+    return openSync(path, 'a');
+  } catch (cause) {
+    throw new McurlError('ERR_MCURL_LOG', `cannot write the log: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+async function startLog(
+  { logFile, logLevel }: DisplayOptions,
+  file: Output | undefined,
+  print: (line: string) => void,
+): Promise<Logger | undefined> {
+  if (logFile === undefined && logLevel === undefined) return undefined;
+  isDebugging ||= logLevel === 'debug' || logLevel === 'trace';
+  const { openLog } = await import('./log.ts');
+  const write = (lines: string) => (file ? file.write(lines) : print(lines.trimEnd()));
+  return openLog(logLevel ?? 'info', write);
+}
+
+function logOutcome(log: Logger, outcome: Outcome): void {
+  const { type, source, line, url, name, kind, retries, message, skipReason } = outcome;
+  const shown = { source, line, url: escapeText(url), name, kind, retries };
+  if (type === 'fail') log.error(shown, escapeText(message ?? 'failed'));
+  else log.debug(shown, skipReason ?? type);
+}
+
+/** libcurl's version is a bonus here: without a built core there is still mcurl's. */
+async function versionText(): Promise<string> {
+  const [{ mcurlVersion }, { binding }] = await Promise.all([
+    import('./cli/version.ts'),
+    import('./native/binding.ts'),
+  ]);
+  try {
+    return `mcurl ${mcurlVersion()}\n${binding().curlVersion}\n`;
+  } catch (error) {
+    return `mcurl ${mcurlVersion()}\nno libcurl: ${(error as Error).message}\n`;
+  }
+}
+
+/** Writes at once, for what comes before or after a job. A reader that is gone is no trouble. */
+function say(fd: 1 | 2, text: string): void {
+  try {
+    writeSync(fd, text);
+  } catch {}
+}
+
+function die(error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error);
+  say(2, `mcurl: ${message.split('\n').map(escapeText).join('\n')}\n`);
+  if (error instanceof UsageError) say(2, "Type 'mcurl --help' for the options.\n");
+  if (isDebugging && error instanceof Error) say(2, `${error.stack}\n`);
+  else if (!(error instanceof McurlError)) {
+    say(2, 'This is a defect of mcurl; MCURL_DEBUG=1 shows where.\n');
+  }
+  return leave(exitCodeOf(error));
+}
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof UsageError) return EXIT.usage;
+  const code = error instanceof McurlError ? error.code : '';
+  return ['ERR_MCURL_DIRECTORY', 'ERR_MCURL_LOG'].includes(code) ? EXIT.local : EXIT.defect;
+}

@@ -1,0 +1,225 @@
+/**
+ * Progress on a terminal: one line for the whole job, and a few bars for the transfers worth watching.
+ *
+ * Every frame is one write. The cursor stays visible and wrapping stays on (lines are cut to fit), so there is no
+ * state of the terminal to restore, however the program ends.
+ */
+import cliProgress from 'cli-progress';
+import type { Job } from '../job/run.ts';
+import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
+import type { Output } from '../output.ts';
+import type { Progress } from './progress.ts';
+import { etaMs, pickTransfers, Rates, type Running, runningOf } from './stats.ts';
+import { columnsOf, cut, endedOf, totalOf, totalText, transferText } from './text.ts';
+
+const FRAMES_PER_S = 10;
+const MOST_BARS = 8;
+/** Transfers looked at for a bar; more are in flight only when each is too short-lived to be read. */
+const MOST_SAMPLED = 4096;
+const BAR_COLUMNS = 20;
+const CLEAR_BELOW = '\u001b[J';
+
+/** The window: `process.stderr` when that is a terminal. */
+export interface Window {
+  readonly columns: number;
+  readonly rows: number;
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
+}
+
+/** A line for a transfer; blank while it has none. */
+interface Slot {
+  readonly bar: cliProgress.SingleBar;
+  transfer: Running | undefined;
+}
+
+export function startBars(job: Job, window: Window, output: Output): Progress {
+  return new Bars(job, window, output);
+}
+
+class Bars implements Progress {
+  readonly #job: Job;
+  readonly #window: Window;
+  readonly #output: Output;
+  readonly #multi: cliProgress.MultiBar;
+  readonly #total: cliProgress.SingleBar;
+  readonly #slots: Slot[] = [];
+  readonly #sample = new Float64Array(SAMPLE_HEADER + MOST_SAMPLED * SAMPLE_SIZE);
+  readonly #rates = new Rates();
+  #totalText = '';
+  /** Lines to put above the bars with the next frame. */
+  #printed = '';
+  /** What cli-progress wrote since the last frame left. */
+  #pieces: string[] = [];
+  /** Where in `#pieces` the present frame began. */
+  #frameAt = 0;
+  /** The terminal has not taken the last frame yet, so this one is dropped. */
+  #isBehind = false;
+  /** The window has another size than the last frame was drawn for. */
+  #isResized = false;
+  /** Columns of each line that is on the screen. */
+  #drawn: number[] = [];
+
+  constructor(job: Job, window: Window, output: Output) {
+    this.#job = job;
+    this.#window = window;
+    this.#output = output;
+    const stream = {
+      isTTY: true,
+      // cli-progress cuts by UTF-16 units what `cut` has cut by columns; this keeps it from cutting.
+      columns: Number.MAX_SAFE_INTEGER,
+      write: (text: string) => this.#pieces.push(text) > 0,
+    };
+    this.#multi = new cliProgress.MultiBar({
+      stream: stream as unknown as NodeJS.WritableStream,
+      fps: FRAMES_PER_S,
+      barsize: BAR_COLUMNS,
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      emptyOnZero: true,
+      clearOnComplete: true,
+      forceRedraw: true,
+      gracefulExit: false,
+      hideCursor: false,
+      // cli-progress turns wrapping off for anything but true.
+      linewrap: true,
+    });
+    this.#multi.on('update-pre', () => this.#beginFrame());
+    this.#multi.on('redraw-pre', () => this.#clearResized());
+    this.#multi.on('update-post', () => this.#endFrame());
+    this.#total = this.#addLine(0, (bar) => this.#totalLine(bar));
+    window.on('resize', this.#onResize);
+  }
+
+  print(line: string): void {
+    this.#printed += `${line}\n`;
+  }
+
+  stop(): void {
+    this.#window.off('resize', this.#onResize);
+    this.#multi.stop();
+    this.#output.write(this.#pieces.join('') + this.#printed);
+    this.#pieces = [];
+    this.#printed = '';
+  }
+
+  get #width(): number {
+    return Math.max(this.#window.columns - 1, 1);
+  }
+
+  get #mostBars(): number {
+    return Math.max(Math.min(this.#window.rows - 2, MOST_BARS), 0);
+  }
+
+  #addLine(index: number, line: (bar: string) => string): cliProgress.SingleBar {
+    return this.#multi.create(
+      0,
+      0,
+      {},
+      {
+        format: (options, { progress }) => {
+          const text = line(cliProgress.Format.BarFormat(progress, options));
+          this.#drawn[index] = columnsOf(text);
+          return text;
+        },
+      },
+    );
+  }
+
+  #totalLine(bar: string): string {
+    const isDrawn = totalOf(this.#job.stats) !== undefined && this.#width >= 80;
+    return cut(isDrawn ? `[${bar}] ${this.#totalText}` : this.#totalText, this.#width);
+  }
+
+  #beginFrame(): void {
+    this.#frameAt = this.#pieces.length;
+    this.#isBehind = this.#output.length > 0 && !this.#isResized;
+    if (this.#isBehind) return;
+    this.#look();
+    if (this.#printed !== '') {
+      // These may be longer than the window: what is below goes first, then they may wrap as they like.
+      this.#multi.log(CLEAR_BELOW + this.#printed);
+      this.#printed = '';
+    }
+  }
+
+  #endFrame(): void {
+    if (this.#isBehind) {
+      this.#pieces.length = this.#frameAt;
+    } else {
+      this.#output.write(this.#pieces.join(''));
+      this.#pieces = [];
+    }
+  }
+
+  /** Samples the job and gives every line its numbers. */
+  #look(): void {
+    const { stats, engine } = this.#job;
+    const running = engine ? runningOf(this.#sample, engine.sample(this.#sample)) : [];
+    const [bytes = 0, inFlight = 0] = this.#sample;
+    const ended = endedOf(stats);
+    const total = totalOf(stats);
+    this.#rates.add({ nowMs: performance.now(), bytes, files: ended });
+    const { bytesPerS, filesPerS } = this.#rates;
+    const left = (sum: number, { expected, received }: Running) =>
+      sum + Math.max(expected - received, 0);
+    const eta = etaMs({
+      files: total === undefined ? undefined : total - ended,
+      running: inFlight,
+      bytes: running.reduce(left, 0),
+      filesPerS,
+      bytesPerS,
+    });
+    this.#totalText = totalText({ stats, bytes, bytesPerS, etaMs: eta }, '  ');
+    this.#total.setTotal(total ?? 0);
+    this.#total.update(ended);
+    this.#assign(running);
+  }
+
+  /** Lines are added when they are needed and stay, blank if need be: a screen that jumps cannot be read. */
+  #assign(running: readonly Running[]): void {
+    const shown = this.#slots.map((slot) => slot.transfer?.id);
+    const picked = pickTransfers(running, shown, this.#mostBars);
+    for (const [index, transfer] of picked.entries()) {
+      let slot = this.#slots[index];
+      if (slot === undefined) {
+        if (transfer === undefined) continue;
+        slot = this.#addSlot(index);
+      }
+      slot.transfer = transfer;
+      slot.bar.setTotal(Math.max(transfer?.expected ?? 0, 0));
+      slot.bar.update(transfer?.received ?? 0);
+    }
+  }
+
+  #addSlot(index: number): Slot {
+    const line = (bar: string) => {
+      const transfer = this.#slots[index]?.transfer;
+      if (transfer === undefined) return '';
+      const name = this.#job.describe(transfer.id)?.name ?? '';
+      return transferText(transfer, name, bar, this.#width);
+    };
+    const slot: Slot = { bar: this.#addLine(index + 1, line), transfer: undefined };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  readonly #onResize = (): void => {
+    // Most terminals wrap what no longer fits, so the cursor has moved down by the rows that came into being.
+    const rows = (columns: number) => Math.max(Math.ceil(columns / this.#window.columns), 1) - 1;
+    const down = this.#drawn.reduce((sum, columns) => sum + rows(columns), 0);
+    if (down > 0) this.#pieces.push(`\u001b[${down}A`);
+    this.#isResized = true;
+    while (this.#slots.length > this.#mostBars) {
+      const slot = this.#slots.pop();
+      this.#drawn.pop();
+      if (slot) this.#multi.remove(slot.bar);
+    }
+    this.#multi.update();
+  };
+
+  #clearResized(): void {
+    if (this.#isResized) this.#pieces.push(CLEAR_BELOW);
+    this.#isResized = false;
+  }
+}

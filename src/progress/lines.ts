@@ -1,0 +1,36 @@
+/** Progress for a log or a pipe: one plain line every 10 s. */
+import type { Job } from '../job/run.ts';
+import { SAMPLE_HEADER } from '../native/binding.ts';
+import type { Output } from '../output.ts';
+import { etaMs, Rates } from './stats.ts';
+import { endedOf, totalOf, totalText } from './text.ts';
+
+const INTERVAL_MS = 10_000;
+
+export function startLines(job: Job, output: Output, intervalMs = INTERVAL_MS) {
+  const print = (line: string) => output.write(`${line}\n`);
+  const { stats, engine } = job;
+  const header = new Float64Array(SAMPLE_HEADER);
+  const rates = new Rates(intervalMs);
+  const sample = () => {
+    engine?.sample(header);
+    const [bytes = 0, running = 0] = header;
+    rates.add({ nowMs: performance.now(), bytes, files: endedOf(stats) });
+    return { bytes, running };
+  };
+  sample();
+  const timer = setInterval(() => {
+    const { bytes, running } = sample();
+    const total = totalOf(stats);
+    const eta = etaMs({
+      files: total === undefined ? undefined : total - endedOf(stats),
+      running,
+      bytes: 0,
+      filesPerS: rates.filesPerS,
+      bytesPerS: rates.bytesPerS,
+    });
+    print(`mcurl: ${totalText({ stats, bytes, bytesPerS: rates.bytesPerS, etaMs: eta }, ', ')}`);
+  }, intervalMs);
+  timer.unref();
+  return { print, stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,83 @@
+/** What stands on stderr at the end: what came, what did not and why, and what to do next. */
+
+import { join } from 'node:path';
+import { EXIT } from '../errors.ts';
+import { escapeText } from '../escape.ts';
+import type { FailureGroup, JobStats, Outcome } from '../job/outcome.ts';
+import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts';
+import type { Plan } from './events.ts';
+
+const MOST_GROUPS = 20;
+
+/** `list:line: URL: message`, escaped: how every single failure is told. */
+export function failureText(outcome: Outcome): string {
+  const where = outcome.source === undefined ? '' : `${outcome.source}:${outcome.line}: `;
+  return escapeText(`${where}${outcome.url}: ${outcome.message ?? 'failed'}`);
+}
+
+/** A dry run's line: `URL -> path`, escaped, newline included. */
+export function planText(plan: Plan, directory: string): string {
+  const { url, name, exists } = plan;
+  return `${escapeText(`${url} -> ${join(directory, name)}`)}${exists ? ' (exists)' : ''}\n`;
+}
+
+/**
+ * The summary's lines.
+ *
+ * @param bytes body bytes delivered
+ * @param wasStopped a signal ended the job before its list did
+ */
+export function summaryLines(
+  stats: JobStats,
+  bytes: number,
+  durationMs: number,
+  wasStopped: boolean,
+): string[] {
+  const rate = formatRate((bytes * 1000) / Math.max(durationMs, 1));
+  const counts = [
+    stats.skipped > 0 ? `${formatCount(stats.skipped)} skipped (exist)` : '',
+    stats.unverified > 0 ? `${formatCount(stats.unverified)} unverified (no length told)` : '',
+    stats.retries > 0 ? plural(stats.retries, 'retry').replace(/retrys$/, 'retries') : '',
+    stats.failed > 0 ? `${formatCount(stats.failed)} failed` : '',
+  ].filter((count) => count !== '');
+  const lines = [
+    `mcurl: ${[
+      `${plural(stats.done, 'file')}, ${formatSize(bytes)} in ${formatDuration(durationMs)} (${rate})`,
+      ...counts,
+    ].join('; ')}`,
+  ];
+  const groups = [...stats.failures.values()].sort((a, b) => b.count - a.count);
+  lines.push(...groups.slice(0, MOST_GROUPS).map(groupText));
+  const more = groups.slice(MOST_GROUPS).reduce((count, group) => count + group.count, 0);
+  if (more > 0) {
+    lines.push(
+      `  and ${formatCount(more)} more of ${plural(groups.length - MOST_GROUPS, 'other kind')}`,
+    );
+  }
+  const next = nextStep(stats, groups, wasStopped);
+  if (next !== undefined) lines.push(next);
+  return lines;
+}
+
+function groupText({ count, kind, host, example }: FailureGroup): string {
+  const where = host === '' ? '' : ` at ${escapeText(host)}`;
+  return `  ${formatCount(count)} x ${kind}${where}, for example ${failureText(example)}`;
+}
+
+/** One sentence, or nothing when there is nothing to do. */
+function nextStep(
+  stats: JobStats,
+  groups: readonly FailureGroup[],
+  wasStopped: boolean,
+): string | undefined {
+  const again = 'run the same command again; finished files are skipped';
+  if (wasStopped) return `mcurl: stopped; to continue, ${again}`;
+  if (stats.failed === 0) return undefined;
+  if (groups.every((group) => group.kind === 'list')) {
+    return 'mcurl: correct these lines, then run the same command again; finished files are skipped';
+  }
+  if (stats.exitCode === EXIT.local) {
+    return `mcurl: once the local trouble is over, ${again}`;
+  }
+  return `mcurl: to try the failed ones once more, ${again}`;
+}
