@@ -1,0 +1,270 @@
+// The border: arguments to the engine, records to typed arrays. The only file that knows N-API.
+//
+// Lifetime rules, each of which guards against a crash or a hang:
+// 1. The thread-safe function holds the process open while the engine is open; close() and the clean-up hook
+//    release it, once.
+// 2. The clean-up hook joins the loops before the environment goes; after it no loop can call.
+// 3. A call that arrives during teardown has no environment and is dropped.
+#include <napi.h>
+
+#include <ctime>
+#include <span>
+#include <system_error>
+#include <unistd.h>
+
+#include "../core/engine.h"
+
+namespace {
+
+using mcurl::Record;
+
+std::string stringOf(napi_env env, napi_value value) {
+  char small[1024];
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, small, sizeof small, &length) != napi_ok) {
+    throw Napi::TypeError::New(env, "expected a string");
+  }
+  if (length < sizeof small - 1) return {small, length};
+  napi_get_value_string_utf8(env, value, nullptr, 0, &length);
+  std::string text(length, '\0');
+  napi_get_value_string_utf8(env, value, text.data(), length + 1, &length);
+  return text;
+}
+
+[[noreturn]] void fail(Napi::Env env, const char* code, const char* message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", code);
+  throw error;
+}
+
+std::string text(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string{};
+}
+
+bool flag(const Napi::Object& from, const char* name) { return from.Get(name).ToBoolean(); }
+
+double number(const Napi::Object& from, const char* name, double otherwise) {
+  const Napi::Value value = from.Get(name);
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : otherwise;
+}
+
+std::vector<std::string> lines(const Napi::Object& from, const char* name) {
+  std::vector<std::string> all;
+  const Napi::Value value = from.Get(name);
+  if (!value.IsArray()) return all;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) all.push_back(array.Get(i).ToString());
+  return all;
+}
+
+mcurl::RequestOptions requestOptions(const Napi::Object& from) {
+  mcurl::RequestOptions to;
+  to.headers = lines(from, "headers");
+  to.userAgent = text(from, "userAgent");
+  to.referer = text(from, "referer");
+  to.userpwd = text(from, "userpwd");
+  to.cookie = text(from, "cookie");
+  to.cookieLines = lines(from, "cookieLines");
+  to.proxy = text(from, "proxy");
+  to.insecure = flag(from, "insecure");
+  to.ipVersion = static_cast<int>(number(from, "ipVersion", 0));
+  to.netrc = flag(from, "netrc");
+  to.cacert = text(from, "cacert");
+  to.cert = text(from, "cert");
+  to.key = text(from, "key");
+  to.resolve = lines(from, "resolve");
+  to.connectTo = lines(from, "connectTo");
+  to.interface = text(from, "interface");
+  to.httpVersion = text(from, "httpVersion");
+  to.compressed = flag(from, "compressed");
+  to.locationTrusted = flag(from, "locationTrusted");
+  if (from.Get("protocols").IsArray()) to.protocols = lines(from, "protocols");
+  to.connectTimeoutMs = static_cast<long>(number(from, "connectTimeoutMs", 30'000));
+  to.speedTimeS = static_cast<long>(number(from, "speedTimeS", 60));
+  to.speedLimit = static_cast<long>(number(from, "speedLimit", 1));
+  to.maxRedirs = static_cast<unsigned>(number(from, "maxRedirs", 20));
+  to.verbose = flag(from, "verbose");
+  return to;
+}
+
+mcurl::EngineOptions engineOptions(const Napi::Object& from) {
+  mcurl::EngineOptions to;
+  to.directory = text(from, "directory");
+  to.limits.jobs = static_cast<unsigned>(number(from, "jobs", 64));
+  to.limits.maxPerHost = static_cast<unsigned>(number(from, "maxPerHost", 16));
+  const auto loops = static_cast<unsigned>(number(from, "loops", 0));
+  to.limits.loops = loops > 0 ? loops : std::max(1U, uv_available_parallelism());
+  to.overwrite = flag(from, "overwrite");
+  to.keepDetails = flag(from, "keepDetails");
+  to.request = requestOptions(from.Get("request").As<Napi::Object>());
+  return to;
+}
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Engine",
+                       {InstanceMethod("add", &EngineObject::add),
+                        InstanceMethod("infoRead", &EngineObject::infoRead),
+                        InstanceMethod("details", &EngineObject::details),
+                        InstanceMethod("sample", &EngineObject::sample),
+                        InstanceMethod("pauseHost", &EngineObject::pauseHost),
+                        InstanceMethod("stop", &EngineObject::stop),
+                        InstanceMethod("close", &EngineObject::close),
+                        InstanceMethod("exit", &EngineObject::exit)});
+  }
+
+  explicit EngineObject(const Napi::CallbackInfo& info) : ObjectWrap{info} {
+    const Napi::Env env = info.Env();
+    mcurl::EngineOptions options = engineOptions(info[0].As<Napi::Object>());
+    wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "mcurl wake", 0, 1);
+    try {
+      mcurl::initLibcurl();
+      engine_ = std::make_unique<mcurl::Engine>(std::move(options), [this] { wake_.NonBlockingCall(); });
+    } catch (const std::system_error& error) {
+      wake_.Release();
+      fail(env, "ERR_MCURL_DIRECTORY", error.what());
+    } catch (const std::invalid_argument& error) {
+      wake_.Release();
+      fail(env, "ERR_MCURL_UNSUPPORTED", error.what());
+    } catch (const std::runtime_error& error) {
+      wake_.Release();
+      fail(env, "ERR_MCURL_LIBCURL", error.what());
+    }
+    napi_add_env_cleanup_hook(env, &EngineObject::onCleanup, this);
+  }
+
+  ~EngineObject() override {
+    if (engine_) napi_remove_env_cleanup_hook(Env(), &EngineObject::onCleanup, this);
+    shut();
+  }
+
+ private:
+  static void onCleanup(void* self) { static_cast<EngineObject*>(self)->shut(); }
+
+  void shut() {
+    if (!engine_) return;
+    engine_.reset();
+    wake_.Release();
+  }
+
+  mcurl::Engine& open(Napi::Env env) const {
+    if (!engine_) fail(env, "ERR_MCURL_CLOSED", "the engine is closed");
+    return *engine_;
+  }
+
+  void add(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    mcurl::Engine& engine = open(env);
+    const auto numbers = info[0].As<Napi::Float64Array>();
+    const auto strings = info[1].As<Napi::Array>();
+    const size_t count = numbers.ElementLength() / 3;
+    if (strings.Length() != count * 2) throw Napi::TypeError::New(env, "numbers and strings do not match");
+    const double* number = numbers.Data();
+    std::vector<mcurl::NewTarget> targets;
+    targets.reserve(count);
+    for (uint32_t i = 0; i < count; ++i, number += 3) {
+      const Napi::HandleScope scope{env};
+      napi_value url;
+      napi_value name;
+      napi_get_element(env, strings, 2 * i, &url);
+      napi_get_element(env, strings, 2 * i + 1, &name);
+      targets.push_back({static_cast<uint32_t>(number[0]), number[1], number[2] != 0, stringOf(env, url),
+                         stringOf(env, name)});
+    }
+    engine.add(std::move(targets));
+  }
+
+  Napi::Value infoRead(const Napi::CallbackInfo& info) {
+    auto into = info[0].As<Napi::Float64Array>();
+    const size_t max = into.ByteLength() / sizeof(Record);
+    const size_t count = open(info.Env()).infoRead(reinterpret_cast<Record*>(into.Data()), max);
+    return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  Napi::Value details(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const mcurl::Details* found = open(env).details(info[0].ToNumber().DoubleValue());
+    if (found == nullptr) return env.Undefined();
+    const auto orNull = [env](const std::string& value) -> Napi::Value {
+      return value.empty() ? env.Null() : Napi::String::New(env, value).As<Napi::Value>();
+    };
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("urlEffective", found->urlEffective);
+    object.Set("remoteIp", orNull(found->remoteIp));
+    object.Set("contentType", orNull(found->contentType));
+    object.Set("error", found->error);
+    return object;
+  }
+
+  Napi::Value sample(const Napi::CallbackInfo& info) {
+    auto into = info[0].As<Napi::Float64Array>();
+    const size_t count = open(info.Env()).sample({into.Data(), into.ElementLength()});
+    return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  void pauseHost(const Napi::CallbackInfo& info) {
+    open(info.Env()).pauseHost(info[0].ToString(), info[1].ToNumber().DoubleValue());
+  }
+
+  void stop(const Napi::CallbackInfo& info) { open(info.Env()).stop(); }
+
+  // Joins on a thread of its own pool, for a transfer's end may take a moment.
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    class Join : public Napi::AsyncWorker {
+     public:
+      Join(Napi::Env env, EngineObject& object)
+          : AsyncWorker{env}, object_{object}, done_{Napi::Promise::Deferred::New(env)} {
+        object_.Ref();
+        object_.engine_->stop();
+      }
+      Napi::Promise promise() const { return done_.Promise(); }
+      void Execute() override { object_.engine_->join(); }
+      void OnOK() override {
+        napi_remove_env_cleanup_hook(Env(), &EngineObject::onCleanup, &object_);
+        object_.shut();
+        object_.Unref();
+        done_.Resolve(Env().Undefined());
+      }
+
+     private:
+      EngineObject& object_;
+      Napi::Promise::Deferred done_;
+    };
+    if (!engine_) {
+      const auto done = Napi::Promise::Deferred::New(info.Env());
+      done.Resolve(info.Env().Undefined());
+      return done.Promise();
+    }
+    auto* join = new Join{info.Env(), *this};
+    const Napi::Promise promise = join->promise();
+    join->Queue();
+    return promise;
+  }
+
+  void exit(const Napi::CallbackInfo& info) { ::_exit(info[0].ToNumber().Int32Value()); }
+
+  std::unique_ptr<mcurl::Engine> engine_;
+  Napi::ThreadSafeFunction wake_;
+};
+
+Napi::Value threadCpuUs(const Napi::CallbackInfo& info) {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return Napi::Number::New(info.Env(), static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3);
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  Napi::Array fields = Napi::Array::New(env, mcurl::kRecordFields.size());
+  for (uint32_t i = 0; i < mcurl::kRecordFields.size(); ++i) fields[i] = mcurl::kRecordFields[i];
+  exports.Set("Engine", EngineObject::define(env));
+  exports.Set("recordFields", fields);
+  exports.Set("curlVersion", curl_version());
+  exports.Set("threadCpuUs", Napi::Function::New(env, threadCpuUs, "threadCpuUs"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(mcurl, init)

@@ -1,0 +1,45 @@
+{
+  'target_defaults': {
+    'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden'],
+    'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=c++17'],
+    'include_dirs': ['<!@(pkg-config --cflags-only-I libcurl | sed s/-I//g)'],
+  },
+  'targets': [
+    {
+      'target_name': 'core',
+      'type': 'static_library',
+      'sources': [
+        'core/directory.cc',
+        'core/engine.cc',
+        'core/loop.cc',
+        'core/multi_socket.cc',
+        'core/redirect.cc',
+        'core/request.cc',
+        'core/response.cc',
+        'core/scheduler.cc',
+        'core/sink.cc',
+        'core/transfer.cc',
+        'core/url.cc',
+        'core/verbose.cc',
+      ],
+    },
+    {
+      'target_name': 'mcurl',
+      'sources': ['addon/addon.cc'],
+      'dependencies': ['core', "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except_all"],
+      'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'libraries': ['<!@(pkg-config --libs libcurl)'],
+    },
+    {
+      # Runs the engine without Node; linked to the system's libuv. The --wrap flags let a test make
+      # libcurl fail where it cannot be made to from outside.
+      'target_name': 'core_test',
+      'type': 'executable',
+      'sources': ['<!@(ls ../test/native/*.cc)'],
+      'include_dirs': ['.'],
+      'dependencies': ['core'],
+      'libraries': ['<!@(pkg-config --libs libcurl)', '-luv', '-lpthread'],
+      'ldflags': ['-Wl,--wrap=curl_multi_socket_action', '-Wl,--wrap=curl_multi_add_handle'],
+    },
+  ],
+}

@@ -1,0 +1,141 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <stdexcept>
+
+#include "url.h"
+
+namespace mcurl {
+namespace {
+
+constexpr double kNsPerMs = 1e6;
+
+// Room for one on each loop.
+Limits sane(Limits limits) {
+  limits.jobs = std::max(limits.jobs, 1U);
+  limits.maxPerHost = std::clamp(limits.maxPerHost, 1U, limits.jobs);
+  limits.loops = std::clamp(limits.loops, 1U, limits.jobs);
+  return limits;
+}
+
+}  // namespace
+
+void initLibcurl() {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_ALL); });
+  checkLibcurl();
+}
+
+Engine::Engine(EngineOptions options, std::function<void()> wake)
+    : shared_{std::move(options.request),
+              sane(options.limits),
+              options.directory,
+              options.overwrite,
+              options.keepDetails,
+              std::move(wake),
+              [this](unsigned loop) {
+                if (loops_[loop]) loops_[loop]->wake();
+              }},
+      loops_(shared_.limits.loops) {}
+
+Engine::~Engine() {
+  stop();
+  join();
+}
+
+void Engine::add(std::vector<NewTarget> targets) {
+  std::vector<Scheduler::Filing> filings;
+  filings.reserve(targets.size());
+  std::vector<Completion> refused;
+  const uint64_t now = uv_hrtime();
+  std::string agreed;  // the last host key on which libcurl and WHATWG agree
+  for (NewTarget& given : targets) {
+    std::string hostKey = hrefHostKey(given.url);
+    // Equal up to the path means equal to libcurl too; with user and password each URL is looked at.
+    const bool isPlain = given.url.starts_with(hostKey);
+    if (!isPlain || hostKey != agreed) {
+      const auto read = curlHostKey(given.url.c_str());
+      if (!read || *read != hostKey) {
+        Completion completion;
+        completion.record.id = given.id;
+        completion.record.reason = static_cast<double>(Reason::kUrl);
+        completion.record.result = CURLE_URL_MALFORMAT;
+        completion.details = std::make_unique<Details>(
+            Details{given.url, {}, {}, read ? "ambiguous URL: libcurl reads its host as " + *read
+                                            : "libcurl cannot read this URL"});
+        refused.push_back(std::move(completion));
+        continue;
+      }
+      if (isPlain) agreed = hostKey;
+    }
+    auto target = std::make_unique<Target>();
+    target->id = given.id;
+    target->url = std::move(given.url);
+    target->name = std::move(given.name);
+    target->timeoutMs = given.timeoutMs;
+    target->queuedNs = now;
+    target->wasSeen = given.isRetry;
+    const bool mayMultiplex = shared_.request.mayMultiplex(hostKey);
+    filings.push_back({std::move(target), std::move(hostKey), mayMultiplex, given.isRetry});
+  }
+  shared_.infoQueue.push(refused);
+  if (filings.empty()) return;
+  shared_.scheduler.add(std::move(filings));
+  startLoops();
+}
+
+void Engine::startLoops() {
+  const unsigned inUse = shared_.scheduler.loopsInUse();
+  for (unsigned index = 0; index < inUse; ++index) {
+    if (loops_[index]) continue;
+    loops_[index] = std::make_unique<Loop>(shared_, index);
+    loops_[index]->start();
+  }
+}
+
+size_t Engine::sample(std::span<double> into) const {
+  if (into.size() < kSampleHeader) return 0;
+  uint64_t bytes = 0;
+  unsigned finishing = 0;
+  size_t count = 0;
+  const uint64_t now = uv_hrtime();
+  for (const auto& loop : loops_) {
+    if (!loop) continue;
+    bytes += loop->bytes();
+    finishing += loop->finishing();
+    for (const Slot& slot : loop->slots()) {
+      const size_t at = kSampleHeader + count * kSampleSize;
+      if (at + kSampleSize > into.size()) break;
+      const uint64_t id = slot.id.load(std::memory_order_relaxed);
+      if (id == Slot::kFree) continue;
+      const uint64_t started = slot.startedNs.load(std::memory_order_relaxed);
+      into[at] = static_cast<double>(id);
+      into[at + 1] = static_cast<double>(slot.received.load(std::memory_order_relaxed));
+      into[at + 2] = static_cast<double>(slot.expected.load(std::memory_order_relaxed));
+      into[at + 3] = now > started ? static_cast<double>(now - started) / 1000 : 0;
+      ++count;
+    }
+  }
+  into[0] = static_cast<double>(bytes);
+  into[1] = static_cast<double>(shared_.scheduler.active());
+  into[2] = static_cast<double>(shared_.scheduler.waiting());
+  into[3] = finishing;
+  return count;
+}
+
+void Engine::pauseHost(const std::string& url, double pauseMs) {
+  const auto hostKey = curlHostKey(url.c_str());
+  if (!hostKey || !(pauseMs > 0)) return;
+  shared_.scheduler.pause(*hostKey, shared_.request.mayMultiplex(*hostKey),
+                          uv_hrtime() + static_cast<uint64_t>(std::min(pauseMs, 1e12) * kNsPerMs));
+}
+
+void Engine::stop() noexcept {
+  shared_.scheduler.close();
+  for (const auto& loop : loops_) {
+    if (loop) loop->stop();
+  }
+}
+
+}  // namespace mcurl

@@ -1,0 +1,516 @@
+#include "loop.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "redirect.h"
+
+namespace mcurl {
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kWatchdogMs = 1'000;
+// Rounds of action and completion before sockets are looked at again.
+constexpr int kRounds = 2;
+// Options newer than the oldest libcurl we build against, by number.
+constexpr auto kMultiQuickExit = static_cast<CURLMoption>(21);
+
+int toUv(int what) {
+  return ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0);
+}
+
+// Bounded by the active ones, or libcurl keeps four times as many; a full cache is searched at each completion.
+long maxConnects(unsigned jobs) {
+  rlimit files{};
+  const rlim_t limit = ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur / 2 : 512;
+  return static_cast<long>(std::min<rlim_t>(std::max(2 * jobs, 32U), limit));
+}
+
+}  // namespace
+
+Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool overwrite,
+               bool keep, std::function<void()> wake, std::function<void(unsigned)> wakeLoop)
+    : limits{all},
+      keepDetails{keep},
+      request{std::move(options), all.jobs},
+      directory{path, overwrite},
+      scheduler{all, std::move(wakeLoop)},
+      infoQueue{std::move(wake)} {}
+
+Loop::Loop(Shared& shared, unsigned index) : shared_{shared}, index_{index}, slots_(shared.limits.jobs) {
+  for (Slot& slot : slots_) freeSlots_.push_back(&slot);
+  if (uv_loop_init(&uv_) != 0) throw std::bad_alloc();
+  uv_.data = this;
+  uv_async_init(&uv_, &async_, [](uv_async_t* handle) {
+    auto& loop = *static_cast<Loop*>(handle->loop->data);
+    if (loop.isStopping_.load()) {
+      loop.shutDown();
+    } else {
+      loop.settle();
+    }
+  });
+  uv_timer_init(&uv_, &timer_);
+  uv_timer_init(&uv_, &pauseTimer_);
+  uv_timer_init(&uv_, &watchdog_);
+  uv_check_init(&uv_, &check_);
+  uv_idle_init(&uv_, &idle_);
+  share_.reset(curl_share_init());
+  if (share_) curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+}
+
+Loop::~Loop() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::start() { thread_ = std::thread{[this] { run(); }}; }
+
+void Loop::wake() noexcept { uv_async_send(&async_); }
+
+void Loop::stop() noexcept {
+  if (!isStopping_.exchange(true)) uv_async_send(&async_);
+}
+
+void Loop::run() {
+  createMulti();
+  uv_check_start(&check_, [](uv_check_t* handle) {
+    auto& loop = *static_cast<Loop*>(handle->loop->data);
+    if (loop.acted_ || loop.timerDue_) loop.settle();
+  });
+  uv_timer_start(
+      &watchdog_,
+      [](uv_timer_t* handle) {
+        auto& loop = *static_cast<Loop*>(handle->loop->data);
+        if (!loop.beat_ && !loop.transfers_.empty()) {
+          loop.timerDue_ = true;
+          loop.settle();
+        }
+        loop.beat_ = false;
+      },
+      kWatchdogMs, kWatchdogMs);
+  settle();
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  uv_loop_close(&uv_);
+  shared_.infoQueue.wake();
+}
+
+void Loop::createMulti() {
+  multi_.emplace(static_cast<MultiSocket::Events&>(*this));
+  multi_->setopt(CURLMOPT_MAXCONNECTS, maxConnects(shared_.limits.jobs));
+  multi_->setopt(kMultiQuickExit, 1);
+}
+
+// --- sockets
+
+void Loop::onSocket(CURL*, curl_socket_t fd, int what, void*) noexcept {
+  const auto at = static_cast<size_t>(fd);
+  if (what == CURL_POLL_REMOVE) {
+    if (at >= sockets_.size() || sockets_[at] == nullptr) return;
+    sockets_[at]->wanted = 0;
+    if (!isOurs_[at]) forget(fd);
+    return;
+  }
+  try {
+    if (at >= sockets_.size()) {
+      sockets_.resize(at + 1, nullptr);
+      isOurs_.resize(at + 1, false);
+    }
+    if (sockets_[at] == nullptr) {
+      auto socket = std::make_unique<Socket>(Socket{this, fd});
+      if (uv_poll_init_socket(&uv_, &socket->poll, fd) != 0) {
+        isFailed_ = true;
+        return;
+      }
+      socket->poll.data = socket.get();
+      sockets_[at] = socket.release();
+    }
+  } catch (const std::bad_alloc&) {
+    isFailed_ = true;
+    return;
+  }
+  Socket& socket = *sockets_[at];
+  socket.wanted = toUv(what);
+  watch(socket);
+  multi_->assign(fd, &socket);
+}
+
+void Loop::watch(Socket& socket) {
+  if (socket.watched == socket.wanted) return;
+  socket.watched = socket.wanted;
+  const auto onPoll = [](uv_poll_t* poll, int status, int events) {
+    auto& acted = *static_cast<Socket*>(poll->data);
+    acted.loop->poll(acted, status, events);
+  };
+  if (uv_poll_start(&socket.poll, socket.wanted, onPoll) != 0) isFailed_ = true;
+}
+
+void Loop::poll(Socket& socket, int status, int events) {
+  if (status < 0) socket.watched = 0;  // libuv has stopped
+  if (socket.wanted == 0) {            // an idle connection: libcurl looks at it when it is used again
+    uv_poll_stop(&socket.poll);
+    socket.watched = 0;
+    return;
+  }
+  // ERR alone loses what can still be read on 7.88.
+  const int bits = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT
+                              : ((events & UV_READABLE) ? CURL_CSELECT_IN : 0) |
+                                    ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
+  const curl_socket_t fd = socket.fd;
+  if (!act(fd, bits)) return;
+  Socket* still = static_cast<size_t>(fd) < sockets_.size() ? sockets_[static_cast<size_t>(fd)] : nullptr;
+  if (still != nullptr && still->wanted != 0) watch(*still);
+}
+
+void Loop::forget(curl_socket_t fd) noexcept {
+  const auto at = static_cast<size_t>(fd);
+  if (at >= sockets_.size()) return;
+  if (Socket* socket = std::exchange(sockets_[at], nullptr)) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&socket->poll),
+             [](uv_handle_t* handle) { delete static_cast<Socket*>(handle->data); });
+  }
+}
+
+bool Loop::mayConnect(Transfer& transfer) noexcept {
+  // A multiplexing host has one connection a loop: whoever finds it gone waits for the next scout.
+  const Target& target = transfer.target();
+  if (!target.host->isMultiplexed || target.isScout || transfer.hasOpenedSocket()) {
+    return true;
+  }
+  shared_.scheduler.unscout(index_, target.host);
+  return false;
+}
+
+void Loop::onSocketOpened(Transfer& transfer, curl_socket_t fd) noexcept {
+  // Whatever was watched under this number is closed.
+  forget(fd);
+  const auto at = static_cast<size_t>(fd);
+  try {
+    if (at >= sockets_.size()) {
+      sockets_.resize(at + 1, nullptr);
+      isOurs_.resize(at + 1, false);
+    }
+    isOurs_[at] = true;
+  } catch (const std::bad_alloc&) {
+    isFailed_ = true;
+  }
+  Target& target = transfer.target();
+  if (target.isScout && !target.host->mayMultiplex) {
+    target.isScout = false;
+    shared_.scheduler.scouted(index_, target.host, 0);
+  }
+}
+
+void Loop::onSocketClosing(curl_socket_t fd) noexcept {
+  forget(fd);
+  if (static_cast<size_t>(fd) < isOurs_.size()) isOurs_[static_cast<size_t>(fd)] = false;
+}
+
+void Loop::onHeaders(Transfer& transfer) noexcept {
+  Target& target = transfer.target();
+  if (!target.isScout) return;
+  long version = 0;
+  curl_easy_getinfo(transfer.easy(), CURLINFO_HTTP_VERSION, &version);
+  target.isScout = false;
+  shared_.scheduler.scouted(index_, target.host, version);
+}
+
+void Loop::onBytes(size_t count) noexcept {
+  bytes_.store(bytes_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+}
+
+// --- time
+
+void Loop::onTimer(long timeoutMs) noexcept {
+  timerDue_ = timeoutMs == 0;
+  timerMs_ = timeoutMs;
+  timerChanged_ = true;
+}
+
+void Loop::serveTimer() {
+  if (timerDue_) {
+    uv_idle_start(&idle_, [](uv_idle_t*) {});  // the next wait for sockets returns at once
+    return;
+  }
+  uv_idle_stop(&idle_);
+  if (!std::exchange(timerChanged_, false)) return;
+  if (timerMs_ < 0) {
+    uv_timer_stop(&timer_);
+    return;
+  }
+  uv_timer_start(
+      &timer_,
+      [](uv_timer_t* handle) {
+        auto& loop = *static_cast<Loop*>(handle->loop->data);
+        loop.timerDue_ = true;
+        loop.settle();
+      },
+      static_cast<uint64_t>(timerMs_), 0);
+}
+
+// --- actions and what follows from them
+
+bool Loop::act(curl_socket_t fd, int events) {
+  acted_ = true;
+  beat_ = true;
+  if (multi_->socketAction(fd, events, running_) == CURLM_OK && !isFailed_) return true;
+  recover();
+  return false;
+}
+
+void Loop::settle() {
+  acted_ = false;
+  for (int round = 0; round < kRounds; ++round) {
+    if (std::exchange(timerDue_, false)) act(CURL_SOCKET_TIMEOUT, 0);
+    drain();
+    pull();
+    if (!timerDue_) break;
+  }
+  acted_ = false;
+  serveTimer();
+  shared_.infoQueue.push(ended_);
+}
+
+void Loop::drain() {
+  while (const auto message = multi_->infoRead()) {
+    Transfer* transfer = nullptr;
+    curl_easy_getinfo(message->easy, CURLINFO_PRIVATE, &transfer);
+    end(remove(*transfer), message->result);
+  }
+}
+
+void Loop::pull() {
+  if (isStopping_.load()) return;
+  Scheduler::Taken taken = shared_.scheduler.take(index_, uv_hrtime());
+  for (;;) {
+    bool anySkipped = false;
+    for (std::unique_ptr<Target>& target : taken.targets) anySkipped |= !begin(std::move(target));
+    if (taken.isLow) shared_.infoQueue.wake();
+    if (!anySkipped) break;
+    taken = shared_.scheduler.take(index_, uv_hrtime());
+  }
+  if (taken.nextPauseEndNs != 0) {
+    const uint64_t now = uv_hrtime();
+    const uint64_t waitMs = taken.nextPauseEndNs > now ? (taken.nextPauseEndNs - now) / kNsPerMs + 1 : 0;
+    uv_timer_start(
+        &pauseTimer_, [](uv_timer_t* handle) { static_cast<Loop*>(handle->loop->data)->settle(); },
+        waitMs, 0);
+  }
+}
+
+// False when the target ended without a transfer.
+bool Loop::begin(std::unique_ptr<Target> target) {
+  Host* host = target->host;
+  const bool isScout = target->isScout;
+  if (!std::exchange(target->wasSeen, true)) {
+    LocalError error;
+    const Directory::Existing existing = shared_.directory.existing(target->name.c_str(), error);
+    if (existing != Directory::Existing::kAbsent) {
+      reportUnstarted(*target, existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
+                      error.osErrno, std::move(error.text));
+      shared_.scheduler.release(index_, host, isScout);
+      return false;
+    }
+  }
+  try {
+    CURLSH* share = shared_.request.sharesTls() ? share_.get() : nullptr;
+    auto transfer = std::make_unique<Transfer>(std::move(target), shared_.request, shared_.directory,
+                                               shared_.budget, share, static_cast<Transfer::Owner&>(*this),
+                                               uv_hrtime());
+    Transfer& added = *transfer;
+    added.index = transfers_.size();
+    transfers_.push_back(std::move(transfer));
+    if (!freeSlots_.empty()) {
+      added.setSlot(freeSlots_.back());
+      freeSlots_.pop_back();
+    }
+    added.isAdded = multi_->add(added.easy()) == CURLM_OK;
+    if (!added.isAdded) recover();
+  } catch (const std::bad_alloc&) {
+    if (target) reportUnstarted(*target, Reason::kLocal, ENOMEM, "out of memory");
+    shared_.scheduler.release(index_, host, isScout);
+    return false;
+  }
+  return true;
+}
+
+// Takes a transfer out of the CURLM.
+std::unique_ptr<Transfer> Loop::remove(Transfer& transfer) {
+  std::unique_ptr<Transfer> removed = std::move(transfers_[transfer.index]);
+  if (transfers_.back()) {
+    transfers_[transfer.index] = std::move(transfers_.back());
+    transfers_[transfer.index]->index = transfer.index;
+  }
+  transfers_.pop_back();
+  if (removed->isAdded) multi_->remove(removed->easy());
+  if (Slot* slot = removed->dropSlot()) freeSlots_.push_back(slot);
+  return removed;
+}
+
+// Its connection's place is free; after this only its target's own data may be used.
+void Loop::release(Transfer& transfer) {
+  Target& target = transfer.target();
+  shared_.scheduler.release(index_, std::exchange(target.host, nullptr), std::exchange(target.isScout, false));
+}
+
+void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
+  using Next = Transfer::Judgement::Next;
+  Transfer::Judgement judgement = transfer->judge(result);
+  if (judgement.next == Next::kGiveBack && judgement.osErrno != 0) {
+    // Descriptors are scarce: it starts again when one of the others has ended.
+    if (transfers_.empty()) {
+      judgement.next = Next::kFail;
+    } else {
+      shared_.scheduler.lowerJobs();
+    }
+  }
+  switch (judgement.next) {
+    case Next::kPublish:
+      publish(std::move(transfer));
+      break;
+    case Next::kHop:
+      hop(std::move(transfer));
+      break;
+    case Next::kFresh:
+      transfer->target().isFreshRetry = true;
+      giveBack(*transfer);
+      break;
+    case Next::kGiveBack:
+      giveBack(*transfer);
+      break;
+    case Next::kFail:
+      fail(*transfer, judgement);
+      break;
+  }
+}
+
+// To the front of its host's queue, as if it had not started.
+void Loop::giveBack(Transfer& transfer) {
+  Host& host = *transfer.target().host;
+  if (host.isMultiplexed) shared_.scheduler.unscout(index_, &host);
+  Scheduler::Filing filing{nullptr, host.key, host.mayMultiplex, true};
+  release(transfer);
+  filing.target = transfer.takeTarget();
+  shared_.scheduler.giveBack(index_, std::move(filing));
+}
+
+void Loop::hop(std::unique_ptr<Transfer> transfer) {
+  Target& target = transfer->target();
+  const RequestOptions& options = shared_.request.options();
+  const Hop hop = decideHop({.url = target.url,
+                             .firstUrl = target.hops ? target.hops->firstUrl : target.url,
+                             .location = transfer->response().location,
+                             .hops = target.hops ? target.hops->count : 0,
+                             .maxRedirs = options.maxRedirs,
+                             .protocols = options.protocols,
+                             .allowDowngrade = options.locationTrusted});
+  if (!hop.error.empty()) {
+    fail(*transfer, {.next = Transfer::Judgement::Next::kFail,
+                     .reason = Reason::kRedirect,
+                     .result = CURLE_TOO_MANY_REDIRECTS,
+                     .error = hop.error});
+    return;
+  }
+  if (!target.hops) target.hops = std::make_unique<Hops>(Hops{target.url, target.host->key, {}});
+  target.hops->cookies = transfer->cookies();
+  target.hops->count += 1;
+  target.hops->redirectNs = uv_hrtime() - target.startedNs;
+  target.url = hop.url;
+  release(*transfer);
+  shared_.scheduler.giveBack(
+      index_, {transfer->takeTarget(), hop.hostKey, shared_.request.mayMultiplex(hop.hostKey), true});
+}
+
+void Loop::publish(std::unique_ptr<Transfer> transfer) {
+  Completion completion;
+  transfer->fill(completion.record, shared_.keepDetails, uv_hrtime());
+  if (shared_.keepDetails) completion.details = std::make_unique<Details>(transfer->details({}));
+  release(*transfer);
+  Sink& sink = transfer->sink();
+  sinks_.push_back({std::move(transfer), std::move(completion)});
+  finishing_.store(static_cast<unsigned>(sinks_.size()), std::memory_order_relaxed);
+  sink.finish(&uv_, *this);
+}
+
+void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
+  // Nearly always the last: small bodies finish at once.
+  const auto found = std::find_if(sinks_.rbegin(), sinks_.rend(), [&](const Finishing& finishing) {
+    return &finishing.transfer->sink() == &sink;
+  });
+  Finishing finished = std::move(*found);
+  std::swap(*found, sinks_.back());
+  sinks_.pop_back();
+  finishing_.store(static_cast<unsigned>(sinks_.size()), std::memory_order_relaxed);
+  if (!published) {
+    finished.completion.record.reason = static_cast<double>(Reason::kLocal);
+    finished.completion.record.osErrno = sink.error().osErrno;
+    finished.completion.details = std::make_unique<Details>(finished.transfer->details(sink.error().text));
+  }
+  ended_.push_back(std::move(finished.completion));
+  acted_ = true;  // the queue is handed over when this batch is settled
+  if (isStopping_.load()) shutDown();
+}
+
+void Loop::fail(Transfer& transfer, const Transfer::Judgement& judgement) {
+  Completion completion;
+  transfer.fill(completion.record, true, uv_hrtime());
+  completion.record.reason = static_cast<double>(judgement.reason);
+  completion.record.result = judgement.result;
+  completion.record.osErrno = judgement.osErrno;
+  completion.details = std::make_unique<Details>(transfer.details(judgement.error));
+  if (transfer.target().host != nullptr) release(transfer);
+  ended_.push_back(std::move(completion));
+}
+
+void Loop::reportUnstarted(const Target& target, Reason reason, int osErrno, std::string error) {
+  Completion completion;
+  completion.record.id = target.id;
+  completion.record.reason = static_cast<double>(reason);
+  completion.record.osErrno = osErrno;
+  if (reason != Reason::kExists || shared_.keepDetails) {
+    completion.details = std::make_unique<Details>(Details{target.url, {}, {}, std::move(error)});
+  }
+  ended_.push_back(std::move(completion));
+}
+
+void Loop::interruptAll(Reason reason) {
+  while (!transfers_.empty()) {
+    const std::unique_ptr<Transfer> transfer = remove(*transfers_.back());
+    fail(*transfer, {.next = Transfer::Judgement::Next::kFail,
+                     .reason = reason,
+                     .result = CURLE_ABORTED_BY_CALLBACK,
+                     .error = reason == Reason::kStopped ? "stopped" : "interrupted inside libcurl"});
+  }
+}
+
+// After an error nothing is known of any transfer (curl_multi_socket_action(3)): all handles leave, and a new
+// CURLM begins.
+void Loop::recover() {
+  interruptAll(Reason::kInterrupted);
+  multi_.reset();
+  for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));
+  isFailed_ = false;
+  timerDue_ = false;
+  timerMs_ = -1;
+  timerChanged_ = true;
+  createMulti();
+}
+
+void Loop::shutDown() {
+  interruptAll(Reason::kStopped);
+  shared_.infoQueue.push(ended_);
+  if (!sinks_.empty() || uv_is_closing(reinterpret_cast<uv_handle_t*>(&async_))) return;
+  multi_.reset();
+  for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));
+  for (uv_handle_t* handle :
+       {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
+        reinterpret_cast<uv_handle_t*>(&pauseTimer_), reinterpret_cast<uv_handle_t*>(&watchdog_),
+        reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_)}) {
+    uv_close(handle, nullptr);
+  }
+}
+
+}  // namespace mcurl

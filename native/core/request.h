@@ -1,0 +1,79 @@
+// What all transfers of an engine ask alike, prepared once and shared read-only by all loops.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "handles.h"
+
+namespace mcurl {
+
+// As src/native/binding.ts RequestOptions documents them.
+struct RequestOptions {
+  std::vector<std::string> headers;
+  std::string userAgent;
+  std::string referer;
+  std::string userpwd;
+  std::string cookie;
+  std::vector<std::string> cookieLines;
+  std::string proxy;
+  bool insecure = false;
+  int ipVersion = 0;
+  bool netrc = false;
+  std::string cacert;
+  std::string cert;
+  std::string key;
+  std::vector<std::string> resolve;
+  std::vector<std::string> connectTo;
+  std::string interface;
+  std::string httpVersion;
+  bool compressed = false;
+  bool locationTrusted = false;
+  std::vector<std::string> protocols{"http", "https"};
+  long connectTimeoutMs = 30'000;
+  long speedTimeS = 60;
+  long speedLimit = 1;
+  unsigned maxRedirs = 20;
+  bool verbose = false;
+};
+
+class Request {
+ public:
+  // `jobs`: transfers at once, which bounds the buffers. Throws std::invalid_argument when the libcurl in use
+  // cannot do what is asked.
+  Request(RequestOptions options, unsigned jobs);
+
+  // Sets everything but URL, callbacks and time left. `isFirstHost`: credentials, cookies given by hand and all
+  // headers may go along. libcurl ignores what does not concern a scheme.
+  void apply(CURL* easy, bool isHttps, bool isFirstHost) const;
+
+  // A connection to such a host may carry many streams, so its version must be learned before it is shared out.
+  bool mayMultiplex(std::string_view hostKey) const noexcept;
+
+  // TLS sessions may be kept for other transfers.
+  bool sharesTls() const noexcept { return options_.cert.empty(); }
+  // The user sent a Range header, so 206 is an answer.
+  bool asksRange() const noexcept { return asksRange_; }
+  // Every body is counted before it is decoded unless this is true.
+  bool decodes() const noexcept { return options_.compressed; }
+
+  const RequestOptions& options() const noexcept { return options_; }
+
+ private:
+  const RequestOptions options_;
+  std::string protocols_;
+  long httpVersion_;
+  long bufferSize_;
+  bool asksRange_ = false;
+  Slist headers_;
+  Slist foreignHeaders_;  // for another host than the first
+  Slist resolve_;
+  Slist connectTo_;
+};
+
+// Throws std::runtime_error with a sentence for people when the libcurl in use cannot be.
+void checkLibcurl();
+
+}  // namespace mcurl

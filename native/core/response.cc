@@ -1,0 +1,72 @@
+#include "response.h"
+
+#include <charconv>
+
+#include <strings.h>
+
+namespace mcurl {
+namespace {
+
+bool isName(std::string_view text, std::string_view name) {
+  return text.size() == name.size() && strncasecmp(text.data(), name.data(), name.size()) == 0;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+}  // namespace
+
+bool Response::line(std::string_view text) {
+  if (text.starts_with("HTTP/")) {
+    const std::string_view code = text.substr(std::min(text.find(' '), text.size()));
+    *this = {};
+    isHttp = true;
+    isHttp1 = text.starts_with("HTTP/1");
+    const std::string_view digits = trimmed(code).substr(0, 3);
+    std::from_chars(digits.data(), digits.data() + digits.size(), status);
+    return true;
+  }
+  if (!isHttp || headersDone) return true;  // FTP answers; trailers
+  if (text == "\r\n" || text == "\n") {
+    headersDone = status >= 200;
+    return true;
+  }
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return true;
+  const std::string_view name = text.substr(0, colon);
+  switch (colon) {
+    case 8:
+      if (isName(name, "Location") && location.empty()) location = trimmed(text.substr(colon + 1));
+      break;
+    case 14:
+      if (isName(name, "Content-Length")) {
+        const std::string_view value = trimmed(text.substr(colon + 1));
+        int64_t length = -1;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+        if (error != std::errc{} || end != value.data() + value.size() || length < 0) {
+          bad = "Content-Length is not a number";
+          return false;
+        }
+        if (contentLength >= 0 && contentLength != length) {
+          bad = "two Content-Length headers that differ";
+          return false;
+        }
+        contentLength = length;
+      }
+      break;
+    case 16:
+      if (isName(name, "Content-Encoding")) {
+        isEncoded = isEncoded || !isName(trimmed(text.substr(colon + 1)), "identity");
+      }
+      break;
+    case 17:
+      if (isName(name, "Transfer-Encoding")) isChunked = true;
+      break;
+  }
+  return true;
+}
+
+}  // namespace mcurl

@@ -1,0 +1,59 @@
+// A target on its way through the core: what JavaScript handed over, and what its redirects left.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mcurl {
+
+struct Host;
+
+// What only a target that was redirected needs.
+struct Hops {
+  std::string firstUrl;
+  std::string firstHostKey;
+  std::vector<std::string> cookies;  // CURLINFO_COOKIELIST of the last hop
+  unsigned count = 0;
+  uint64_t redirectNs = 0;  // spent before the present hop
+};
+
+struct Target {
+  uint32_t id = 0;
+  std::string url;  // of the present hop
+  std::string name;
+  double timeoutMs = 0;
+  Host* host = nullptr;  // of the present hop, while filed or running
+  std::unique_ptr<Hops> hops;
+  uint64_t queuedNs = 0;
+  uint64_t startedNs = 0;    // first hop; 0: not yet
+  bool isScout = false;
+  bool isFreshRetry = false;  // a reused connection died under it; once a target
+  bool wasSeen = false;       // existing files were looked for
+};
+
+// Scheme, host and port; owned and guarded by the scheduler, but for what a loop may read of a running target's.
+struct Host {
+  std::string key;            // never changes
+  bool mayMultiplex = false;  // never changes
+  std::atomic<bool> isMultiplexed{false};
+  bool needsLookup = false;
+  size_t turn = 0;  // rotates the remainder of shares over the loops
+  bool isAwaitingScout = false;
+  uint64_t pausedUntilNs = 0;
+  unsigned pauses = 0;  // entries in the scheduler's list of pauses
+  unsigned active = 0;
+  std::deque<std::unique_ptr<Target>> waiting;
+
+  struct OnLoop {
+    enum class Scout : uint8_t { kNeeded, kOut, kDone } scout = Scout::kNeeded;
+    bool isListed = false;
+    unsigned active = 0;
+  };
+  std::vector<OnLoop> onLoop;
+};
+
+}  // namespace mcurl

@@ -1,0 +1,280 @@
+#include "transfer.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+#include "verbose.h"
+
+namespace mcurl {
+namespace {
+
+// Of an error page or a redirect's body this much is read to keep the connection; then it is closed.
+constexpr int64_t kMaxUnwanted = 64 << 10;
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+
+bool diesOnReuse(CURLcode result) {
+  switch (result) {
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool isOutOfDescriptors(int osErrno) {
+  return osErrno == EMFILE || osErrno == ENFILE || osErrno == ENOBUFS || osErrno == ENOMEM;
+}
+
+template <class T>
+T info(CURL* easy, CURLINFO what) {
+  T value{};
+  curl_easy_getinfo(easy, what, &value);
+  return value;
+}
+
+std::string text(const char* value) { return value == nullptr ? std::string{} : std::string{value}; }
+
+}  // namespace
+
+Transfer::Transfer(std::unique_ptr<Target> target, const Request& request, Directory& directory,
+                   HeldBudget& budget, CURLSH* share, Owner& owner, uint64_t nowNs)
+    : request_{request},
+      owner_{owner},
+      target_{std::move(target)},
+      sink_{directory, budget, target_->name},
+      easy_{curl_easy_init()} {
+  if (!easy_) throw std::bad_alloc();
+  errorText_[0] = '\0';
+  CURL* easy = easy_.get();
+  const Hops* hops = target_->hops.get();
+  isFirstHost_ = hops == nullptr || request.options().locationTrusted ||
+                 target_->host->key == hops->firstHostKey;
+  if (target_->startedNs == 0) target_->startedNs = nowNs;
+
+  request.apply(easy, target_->host->key.starts_with("https"), isFirstHost_);
+  curl_easy_setopt(easy, CURLOPT_URL, target_->url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, errorText_);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, onBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, onHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, onOpenSocket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, onCloseSocket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &owner);
+  if (share != nullptr) curl_easy_setopt(easy, CURLOPT_SHARE, share);
+  // Where many share one connection only the scout opens another.
+  if (target_->isFreshRetry && (target_->isScout || !target_->host->isMultiplexed)) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (target_->timeoutMs > 0) {
+    const double left = target_->timeoutMs - static_cast<double>((nowNs - target_->startedNs) / kNsPerMs);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left < 1 ? 1L : static_cast<long>(left));
+  }
+  // Cookies of earlier hops, or of a file: libcurl's own domain rules decide which are sent.
+  for (const std::string& line : hops == nullptr ? request.options().cookieLines : hops->cookies) {
+    curl_easy_setopt(easy, CURLOPT_COOKIELIST, line.c_str());
+  }
+  if (request.options().verbose) {
+    curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, onDebug);
+  }
+}
+
+void Transfer::setSlot(Slot* slot) noexcept {
+  slot_ = slot;
+  slot->received.store(0, std::memory_order_relaxed);
+  slot->expected.store(-1, std::memory_order_relaxed);
+  slot->startedNs.store(target_->startedNs, std::memory_order_relaxed);
+  slot->id.store(target_->id, std::memory_order_relaxed);
+}
+
+Slot* Transfer::dropSlot() noexcept {
+  if (slot_ != nullptr) slot_->id.store(Slot::kFree, std::memory_order_relaxed);
+  return std::exchange(slot_, nullptr);
+}
+
+// The body of an answer that is the target itself; of a protocol without answers, any.
+bool Transfer::isWanted() const noexcept {
+  if (!response_.isHttp) return true;
+  return response_.isSuccess() && (response_.status != 206 || request_.asksRange());
+}
+
+bool Transfer::isSizeKnown() const noexcept {
+  return response_.contentLength >= 0 && !response_.isChunked &&
+         !(response_.isEncoded && request_.decodes());
+}
+
+size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.owner_.onBytes(count);
+  if (!transfer.isWanted()) {
+    transfer.unwanted_ += static_cast<int64_t>(count);
+    if (transfer.unwanted_ <= kMaxUnwanted && transfer.response_.contentLength <= kMaxUnwanted) return count;
+    transfer.isDropped_ = true;
+    return 0;
+  }
+  if (!transfer.sawBody_) {
+    transfer.sawBody_ = true;
+    if (transfer.isSizeKnown()) {
+      transfer.sink_.expect(transfer.response_.contentLength);
+      if (transfer.slot_ != nullptr) {
+        transfer.slot_->expected.store(transfer.response_.contentLength, std::memory_order_relaxed);
+      }
+    }
+  }
+  if (!transfer.sink_.write(data, count)) {
+    transfer.sinkFailed_ = true;
+    return 0;
+  }
+  if (transfer.slot_ != nullptr) {
+    transfer.slot_->received.store(transfer.sink_.size(), std::memory_order_relaxed);
+  }
+  return count;
+}
+
+size_t Transfer::onHeader(char* data, size_t, size_t count, void* self) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  Response& response = transfer.response_;
+  const bool wereDone = response.headersDone;
+  try {
+    if (!response.line({data, count})) return 0;
+  } catch (const std::bad_alloc&) {
+    return 0;
+  }
+  // An empty cookie line starts libcurl's cookie engine, which only a redirect needs.
+  if (response.status >= 300 && response.status < 400 && count > 5 && std::memcmp(data, "HTTP/", 5) == 0) {
+    curl_easy_setopt(transfer.easy(), CURLOPT_COOKIELIST, "Set-Cookie: ");
+  }
+  if (response.headersDone && !wereDone) transfer.owner_.onHeaders(transfer);
+  return count;
+}
+
+// libcurl 7.88 sets no CLOEXEC and reports EMFILE as a refused connection.
+curl_socket_t Transfer::onOpenSocket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (!transfer.owner_.mayConnect(transfer)) {
+    transfer.isGivenBack_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  if (fd < 0) {
+    transfer.socketErrno_ = errno;
+    return CURL_SOCKET_BAD;
+  }
+  transfer.openedSocket_ = true;
+  transfer.owner_.onSocketOpened(transfer, fd);
+  return fd;
+}
+
+int Transfer::onCloseSocket(void* owner, curl_socket_t fd) noexcept {
+  static_cast<Owner*>(owner)->onSocketClosing(fd);
+  return ::close(fd);
+}
+
+Transfer::Judgement Transfer::judge(CURLcode result) {
+  using Next = Judgement::Next;
+  if (sinkFailed_) {
+    return {Next::kFail, Reason::kLocal, CURLE_WRITE_ERROR, sink_.error().osErrno, sink_.error().text};
+  }
+  if (response_.bad != nullptr) {
+    return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0, response_.bad};
+  }
+  if (isDropped_) result = CURLE_OK;
+  if (result == CURLE_OK) return judgeAnswer();
+  if (isGivenBack_) return {Next::kGiveBack, Reason::kTransfer, result, 0, {}};
+  if (!openedSocket_ && isOutOfDescriptors(socketErrno_)) {
+    return {Next::kGiveBack, Reason::kLocal, result, socketErrno_,
+            "too many open files: lower -j or raise the limit (ulimit -n)"};
+  }
+  const bool wasReused = !openedSocket_ && info<long>(easy(), CURLINFO_NUM_CONNECTS) == 0;
+  if (wasReused && diesOnReuse(result) && !sawBody_ && !response_.isHttp && !target_->isFreshRetry) {
+    return {Next::kFresh, Reason::kTransfer, result, 0, {}};
+  }
+  return {Next::kFail, Reason::kTransfer, result, 0,
+          errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(result)};
+}
+
+Transfer::Judgement Transfer::judgeAnswer() const {
+  using Next = Judgement::Next;
+  if (!response_.isHttp) return {Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
+  if (response_.isRedirect()) return {Next::kHop, Reason::kRedirect, CURLE_OK, 0, {}};
+  if (response_.status == 206 && !request_.asksRange()) {
+    return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0,
+            "the server sent a part (206) where the whole was asked for"};
+  }
+  if (!response_.isSuccess()) {
+    return {Next::kFail, Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, 0,
+            "the server answered " + std::to_string(response_.status)};
+  }
+  if (isSizeKnown() && sink_.size() != response_.contentLength) {
+    return {Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
+            std::to_string(sink_.size()) + " bytes came of " + std::to_string(response_.contentLength)};
+  }
+  return {Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
+}
+
+void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
+  CURL* e = easy();
+  record.id = target_->id;
+  record.responseCode = response_.status;
+  record.sizeDelivered = static_cast<double>(sink_.size());
+  record.sizeDownload = record.sizeDelivered;
+  record.contentLength = isSizeKnown() ? static_cast<double>(response_.contentLength) : -1;
+  record.timeTotalUs = static_cast<double>((nowNs - target_->startedNs) / 1000);
+  const Hops* hops = target_->hops.get();
+  record.numRedirects = hops == nullptr ? 0 : hops->count;
+  unsigned flags = 0;
+  if (target_->isFreshRetry) flags |= kFreshRetry;
+  if (response_.isHttp) {
+    const bool hasBody = response_.status != 204 && response_.status != 205 && response_.status != 304;
+    const bool isFramed = response_.contentLength >= 0 || (response_.isHttp1 && response_.isChunked);
+    if (hasBody && !isFramed) flags |= kUnverified;
+  } else if (info<curl_off_t>(e, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T) < 0) {
+    flags |= kUnverified;
+  }
+  record.flags = flags;
+  if (response_.status >= 400) {
+    const auto seconds = info<curl_off_t>(e, CURLINFO_RETRY_AFTER);
+    if (seconds > 0) record.retryAfterMs = static_cast<double>(seconds) * 1000;
+  }
+  if (!timings) return;
+  const auto us = [e](CURLINFO what) { return static_cast<double>(info<curl_off_t>(e, what)); };
+  record.sizeDownload = us(CURLINFO_SIZE_DOWNLOAD_T);
+  record.numConnects = static_cast<double>(info<long>(e, CURLINFO_NUM_CONNECTS));
+  record.httpVersion = static_cast<double>(info<long>(e, CURLINFO_HTTP_VERSION));
+  record.remotePort = static_cast<double>(info<long>(e, CURLINFO_PRIMARY_PORT));
+  record.timeQueueUs = static_cast<double>((target_->startedNs - target_->queuedNs) / 1000);
+  const double before = hops == nullptr ? 0 : static_cast<double>(hops->redirectNs) / 1000;
+  record.timeRedirectUs = before;
+  // As curl reports a followed redirect: phases of the last hop, counted from the first one's start.
+  record.timeNamelookupUs = before + us(CURLINFO_NAMELOOKUP_TIME_T);
+  record.timeConnectUs = before + us(CURLINFO_CONNECT_TIME_T);
+  record.timePretransferUs = before + us(CURLINFO_PRETRANSFER_TIME_T);
+  record.timeStarttransferUs = before + us(CURLINFO_STARTTRANSFER_TIME_T);
+  const double appconnect = us(CURLINFO_APPCONNECT_TIME_T);
+  record.timeAppconnectUs = appconnect > 0 ? before + appconnect : 0;
+}
+
+Details Transfer::details(std::string error) const {
+  return {target_->url, text(info<char*>(easy(), CURLINFO_PRIMARY_IP)),
+          text(info<char*>(easy(), CURLINFO_CONTENT_TYPE)), std::move(error)};
+}
+
+std::vector<std::string> Transfer::cookies() const {
+  const Slist list{info<curl_slist*>(easy(), CURLINFO_COOKIELIST)};
+  std::vector<std::string> lines;
+  for (const curl_slist* item = list.get(); item != nullptr; item = item->next) lines.emplace_back(item->data);
+  return lines;
+}
+
+}  // namespace mcurl

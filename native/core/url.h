@@ -1,0 +1,26 @@
+// Hosts by libcurl's own URL parser. A host key is scheme://host, with :port unless it is the scheme's own.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "handles.h"
+
+namespace mcurl {
+
+// The part of a WHATWG href up to its path, user and password taken out: equal for all URLs of a host.
+// Empty when there is no "://".
+std::string hrefHostKey(std::string_view href);
+
+// The host key as curl_url_get reads it; nothing when libcurl cannot parse the URL or it has no host.
+std::optional<std::string> curlHostKey(const char* url);
+std::optional<std::string> curlHostKey(CURLU* url);
+
+// A part of a parsed URL, or empty.
+std::string urlPart(CURLU* url, CURLUPart part, unsigned flags = 0);
+
+// The host is written as a number and needs no look-up.
+bool isAddress(std::string_view hostKey);
+
+}  // namespace mcurl
