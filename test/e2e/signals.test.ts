@@ -3,13 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { content, type Origin, useOrigin } from '../support/origin.ts';
-import { namesIn, runFetch, startFetch } from '../support/run-cli.ts';
+import { namesIn, PROGRAM, runFetch, startFetch } from '../support/run-cli.ts';
 import { useTmp } from '../support/tmp.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
 
 /** Two files that end, one that stops in its body, one that never gets an answer. */
 function mixedLines(origin: Origin): string[] {
@@ -109,7 +106,7 @@ describe('SIGHUP that was ignored at the start', () => {
     const origin = await useOrigin();
     const cwd = useTmp();
     const script = 'trap "" HUP; exec "$0" "$@"';
-    const args = [process.execPath, PROGRAM, 'fetch', origin.url('/a?hold')];
+    const args = [PROGRAM, 'fetch', origin.url('/a?hold')];
     const child = spawn('sh', ['-c', script, ...args], { cwd, stdio: 'ignore' });
     onTestFinished(() => {
       child.kill('SIGKILL');
@@ -145,7 +142,7 @@ describe('a closed output', () => {
       const cwd = useTmp();
       const script = `exec "$0" "$@" ${closing}`;
       const urls = [origin.url('/a'), origin.url('/b?size=1000000'), origin.url('/c?status=404')];
-      const args = [process.execPath, PROGRAM, 'fetch', ...urls, '--json', '-d', 'out'];
+      const args = [PROGRAM, 'fetch', ...urls, '--json', '-d', 'out'];
       const child = spawn('sh', ['-c', script, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
       child.stdout.resume();
       child.stderr.resume();

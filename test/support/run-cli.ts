@@ -1,21 +1,25 @@
 /** Runs the real program as a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { useTmp } from './tmp.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
+/** What a person's shell starts. */
+export const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
+
+/** With the Node that runs the tests in front, as the program looks for it there. */
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
 
 export interface CliOptions {
   /** Working directory, which is HOME as well. Default: an empty one, removed after the test. */
   readonly cwd?: string;
   /** Added to an environment that has PATH and HOME only: no proxies, no certificates, no colours. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What stdin gives; default: an empty one. */
+  /** What stdin gives; default: /dev/null. */
   readonly stdin?: string | Buffer;
 }
 
@@ -40,11 +44,11 @@ export interface CliRun {
 /** Starts `mcurl ARGS`; killed at the end of the test if it still runs. */
 export function startCli(args: readonly string[], options: CliOptions = {}): CliRun {
   const cwd = options.cwd ?? useTmp();
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(PROGRAM, args, {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: cwd, ...options.env },
-    stdio: 'pipe',
-  });
+    env: { PATH, HOME: cwd, ...options.env },
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  }) as ChildProcessWithoutNullStreams;
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
@@ -56,8 +60,10 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  child.stdin.on('error', () => {}); // It may end before it has read everything.
-  child.stdin.end(options.stdin ?? '');
+  if (options.stdin !== undefined) {
+    child.stdin.on('error', () => {}); // It may end before it has read everything.
+    child.stdin.end(options.stdin);
+  }
   const finished = once(child, 'close').then(([code, signal]) => ({
     code,
     signal,
