@@ -21,8 +21,10 @@ const BASE_MS = 1000;
 const CAP_MS = 60_000;
 /** Sleeping and trying without progress, per target. */
 const BUDGET_MS = 600_000;
-/** An attempt that comes so much further than any before it starts the counting anew. */
+/** An attempt that delivers so much is progress: the counting starts anew. */
 const PROGRESS_BYTES = 1024 * 1024;
+/** Attempts in a row that may count as progress and yet come no further: a body may always break at one place. */
+const MAX_STUCK = 20;
 /** Attempts that a replaced CURLM ended, free of charge. */
 const FREE_INTERRUPTIONS = 3;
 
@@ -37,8 +39,9 @@ export interface History {
   readonly spentMs: number;
   /** Slept and tried since the start. */
   readonly totalMs: number;
-  /** The most that any attempt delivered. */
+  /** The furthest that an attempt came, and the attempts since that came no further by as much as progress. */
   readonly bestBytes: number;
+  readonly stuck: number;
 }
 
 export const NO_HISTORY: History = {
@@ -48,6 +51,7 @@ export const NO_HISTORY: History = {
   spentMs: 0,
   totalMs: 0,
   bestBytes: 0,
+  stuck: 0,
 };
 
 /** The record of a failed transfer, with the words of `details().error`. */
@@ -92,7 +96,13 @@ type CurlRow = readonly [
 const CURL_CODES: { readonly [code: number]: CurlRow } = {
   1: ['CURLE_UNSUPPORTED_PROTOCOL', 'protocol', EXIT.protocol, 'libcurl here lacks the protocol'],
   3: ['CURLE_URL_MALFORMAT', 'list', EXIT.usage, 'libcurl cannot read the URL'],
-  5: ['CURLE_COULDNT_RESOLVE_PROXY', 'dns', EXIT.network, "the proxy's name does not resolve", 'dns'],
+  5: [
+    'CURLE_COULDNT_RESOLVE_PROXY',
+    'dns',
+    EXIT.network,
+    "the proxy's name does not resolve",
+    'dns',
+  ],
   6: ['CURLE_COULDNT_RESOLVE_HOST', 'dns', EXIT.network, "the host's name does not resolve", 'dns'],
   7: ['CURLE_COULDNT_CONNECT', 'connect', EXIT.network, 'no connection', 'connect'],
   8: ['CURLE_WEIRD_SERVER_REPLY', 'protocol', EXIT.protocol, 'the answer is not understood'],
@@ -111,10 +121,22 @@ const CURL_CODES: { readonly [code: number]: CurlRow } = {
   45: ['CURLE_INTERFACE_FAILED', 'connect', EXIT.network, 'the interface of --interface fails'],
   47: ['CURLE_TOO_MANY_REDIRECTS', 'redirect', EXIT.protocol, 'too many redirects'],
   51: ['CURLE_PEER_FAILED_VERIFICATION', 'tls', EXIT.tls, 'the certificate is not trusted'],
-  52: ['CURLE_GOT_NOTHING', 'network', EXIT.network, 'the server closed without an answer', 'connect'],
+  52: [
+    'CURLE_GOT_NOTHING',
+    'network',
+    EXIT.network,
+    'the server closed without an answer',
+    'connect',
+  ],
   53: ['CURLE_SSL_ENGINE_NOTFOUND', 'tls', EXIT.tls, 'no such TLS engine'],
   54: ['CURLE_SSL_ENGINE_SETFAILED', 'tls', EXIT.tls, 'the TLS engine cannot be set'],
-  55: ['CURLE_SEND_ERROR', 'network', EXIT.network, 'the connection broke while sending', 'connect'],
+  55: [
+    'CURLE_SEND_ERROR',
+    'network',
+    EXIT.network,
+    'the connection broke while sending',
+    'connect',
+  ],
   56: ['CURLE_RECV_ERROR', 'network', EXIT.network, 'the connection broke', 'connect'],
   58: ['CURLE_SSL_CERTPROBLEM', 'tls', EXIT.tls, 'the client certificate of --cert cannot be used'],
   59: ['CURLE_SSL_CIPHER', 'tls', EXIT.tls, 'no such cipher'],
@@ -122,7 +144,13 @@ const CURL_CODES: { readonly [code: number]: CurlRow } = {
   61: ['CURLE_BAD_CONTENT_ENCODING', 'protocol', EXIT.protocol, 'the content encoding is broken'],
   63: ['CURLE_FILESIZE_EXCEEDED', 'protocol', EXIT.protocol, 'the file is too large'],
   64: ['CURLE_USE_SSL_FAILED', 'tls', EXIT.tls, 'the server does not do TLS'],
-  65: ['CURLE_SEND_FAIL_REWIND', 'network', EXIT.network, 'the request cannot be sent again', 'connect'],
+  65: [
+    'CURLE_SEND_FAIL_REWIND',
+    'network',
+    EXIT.network,
+    'the request cannot be sent again',
+    'connect',
+  ],
   66: ['CURLE_SSL_ENGINE_INITFAILED', 'tls', EXIT.tls, 'the TLS engine does not start'],
   67: ['CURLE_LOGIN_DENIED', 'auth', EXIT.auth, 'the login is denied'],
   77: ['CURLE_SSL_CACERT_BADFILE', 'tls', EXIT.tls, 'the CA file cannot be read'],
@@ -281,14 +309,13 @@ export function decide(
     return fail(`; --max-time of ${seconds(maxTimeMs)} is over${tried(history.retries)}`);
   }
 
-  // Bytes count only beyond the furthest that any attempt came: a body that always breaks at the same place
-  // is no progress.
   const bytes = record.reason === REASON.transfer ? record.sizeDelivered : 0;
-  const hasProgressed = bytes >= history.bestBytes + PROGRESS_BYTES;
+  const isFurther = bytes >= history.bestBytes + PROGRESS_BYTES;
+  const stuck = isFurther ? 0 : history.stuck + 1;
+  const hasProgressed = bytes >= PROGRESS_BYTES && stuck <= MAX_STUCK;
   const charged = hasProgressed ? 0 : history.charged;
   const spentMs = hasProgressed ? 0 : history.spentMs + triedMs;
-  const isFree =
-    verdict.retryAs === 'interrupted' && history.interruptions < FREE_INTERRUPTIONS;
+  const isFree = verdict.retryAs === 'interrupted' && history.interruptions < FREE_INTERRUPTIONS;
   if (!isFree && charged >= options.attempts) {
     return fail(tried(history.retries));
   }
@@ -299,7 +326,7 @@ export function decide(
   if (spentMs + delayMs > BUDGET_MS) {
     return fail(
       hasAsked
-        ? `; it asks to wait ${seconds(delayMs)}, more than is left of the ${seconds(BUDGET_MS)} for retries${tried(history.retries)}`
+        ? `; its Retry-After of ${seconds(delayMs)} is more than is left of the ${seconds(BUDGET_MS)} for retries${tried(history.retries)}`
         : `; the ${seconds(BUDGET_MS)} for retries are over${tried(history.retries)}`,
     );
   }
@@ -317,7 +344,8 @@ export function decide(
       interruptions: history.interruptions + (verdict.retryAs === 'interrupted' ? 1 : 0),
       spentMs: spentMs + delayMs,
       totalMs: totalMs + delayMs,
-      bestBytes: hasProgressed ? bytes : history.bestBytes,
+      bestBytes: isFurther ? bytes : history.bestBytes,
+      stuck,
     },
   };
 }

@@ -324,8 +324,7 @@ class RunningJob implements Job {
   async #count(before: number, sources: readonly Source[]): Promise<number | undefined> {
     let total = before;
     for (const source of sources) {
-      const count =
-        source.kind === 'url' ? 1 : await countEntries(source.path, this.#abort.signal);
+      const count = source.kind === 'url' ? 1 : await countEntries(source.path, this.#abort.signal);
       if (count === undefined) {
         return undefined;
       }
@@ -342,9 +341,19 @@ class RunningJob implements Job {
     if (typeof url === 'string') {
       const shown = redacted(text);
       this.#end({
-        ...{ source, line, urlnum, entry: shown, url: shown, name: undefined },
-        ...{ type: 'fail', kind: 'list', exitCode: EXIT.usage, message: url },
-        ...{ retries: 0, record: undefined, details: undefined },
+        type: 'fail',
+        source,
+        line,
+        urlnum,
+        entry: shown,
+        url: shown,
+        name: undefined,
+        kind: 'list',
+        exitCode: EXIT.usage,
+        message: url,
+        retries: 0,
+        record: undefined,
+        details: undefined,
       });
       return;
     }
@@ -430,19 +439,15 @@ class RunningJob implements Job {
           this.stats.unverified += 1;
         }
         if (this.#listener.everyOutcome) {
-          this.#listener.onOutcome({
-            ...{ ...this.#subject(id), type: 'done', exitCode: EXIT.ok },
-            ...this.#evidence(id, at),
-          });
+          const end = { type: 'done', exitCode: EXIT.ok } as const;
+          this.#listener.onOutcome({ ...end, ...this.#subject(id), ...this.#evidence(id, at) });
         }
         break;
       case REASON.exists:
         this.stats.skipped += 1;
         if (this.#listener.everyOutcome) {
-          this.#listener.onOutcome({
-            ...{ ...this.#subject(id), type: 'skip', skipReason: 'exists', exitCode: EXIT.ok },
-            ...this.#evidence(id, at),
-          });
+          const end = { type: 'skip', skipReason: 'exists', exitCode: EXIT.ok } as const;
+          this.#listener.onOutcome({ ...end, ...this.#subject(id), ...this.#evidence(id, at) });
         }
         break;
       case REASON.stopped:
@@ -469,7 +474,7 @@ class RunningJob implements Job {
     );
     if (decision.type === 'fail') {
       const { kind, exitCode, message } = decision;
-      this.#end({ ...this.#subject(id), type: 'fail', kind, exitCode, message, ...evidence });
+      this.#end({ type: 'fail', kind, exitCode, message, ...this.#subject(id), ...evidence });
       return false;
     }
     if (this.#abort.signal.aborted) {

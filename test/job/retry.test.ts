@@ -1,0 +1,301 @@
+import { constants } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { EXIT, UsageError } from '../../src/errors.ts';
+import type { RetryOptions } from '../../src/job/options.ts';
+import {
+  curlName,
+  decide,
+  type Failure,
+  type History,
+  NO_HISTORY,
+  parseRetryOn,
+  RETRY_DEFAULTS,
+} from '../../src/job/retry.ts';
+import { REASON, RECORD_FIELDS, type RecordField } from '../../src/native/binding.ts';
+
+type Fields = Partial<Record<RecordField, number>>;
+
+const MIB = 1024 * 1024;
+
+function failure(fields: Fields, error = ''): Failure {
+  const zero = Object.fromEntries(RECORD_FIELDS.map((name) => [name, 0])) as Failure['record'];
+  return { record: { ...zero, reason: REASON.transfer, retryAfterMs: -1, ...fields }, error };
+}
+
+interface Given {
+  readonly history?: Partial<History>;
+  readonly options?: Partial<RetryOptions>;
+  readonly maxTimeMs?: number;
+  readonly random?: number;
+}
+
+function decideOn(fields: Fields, given: Given = {}, error = '') {
+  return decide(
+    failure(fields, error),
+    { ...NO_HISTORY, ...given.history },
+    { ...RETRY_DEFAULTS, ...given.options },
+    given.maxTimeMs ?? 0,
+    () => given.random ?? 0.5,
+  );
+}
+
+const status = (responseCode: number, more: Fields = {}): Fields => ({
+  reason: REASON.http,
+  responseCode,
+  ...more,
+});
+
+describe('is tried again', () => {
+  it.each<[string, Fields, string?]>([
+    ...[408, 425, 429, 500, 502, 503, 504, 522, 524].map((code): [string, Fields] => [
+      `HTTP ${code}`,
+      status(code),
+    ]),
+    ...[5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92, 95, 96].map((result): [string, Fields] => [
+      `${curlName(result)} (${result})`,
+      { result },
+    ]),
+    ['a broken body', { result: 56, responseCode: 200 }],
+    ['a reset in the handshake', { result: 35 }, 'Recv failure: Connection reset by peer'],
+    ['a replaced CURLM', { reason: REASON.interrupted }],
+  ])('%s', (_, fields, error) => {
+    expect(decideOn(fields, {}, error)).toMatchObject({
+      type: 'retry',
+      delayMs: 500,
+      pauseHostMs: 0,
+    });
+  });
+});
+
+describe('is never tried again, with its kind and exit code', () => {
+  it.each<[string, Fields, string, number, string?]>([
+    ['HTTP 404', status(404), 'http', EXIT.server],
+    ['HTTP 501', status(501), 'http', EXIT.server],
+    ['HTTP 304', status(304), 'http', EXIT.server],
+    ['HTTP 401', status(401), 'auth', EXIT.auth],
+    ['HTTP 407', status(407), 'auth', EXIT.auth],
+    ['a local error', { reason: REASON.local, osErrno: 28 }, 'local', EXIT.local, 'No space left'],
+    ['a refused redirect', { reason: REASON.redirect }, 'redirect', EXIT.protocol],
+    ['another reading of the URL', { reason: REASON.url }, 'list', EXIT.usage],
+    ['an unknown reason', { reason: 99 }, 'defect', EXIT.defect],
+    ['EMFILE', { result: 7, osErrno: constants.errno.EMFILE }, 'local', EXIT.local],
+    ['an unknown CURLcode', { result: 300 }, 'network', EXIT.network],
+    ['a handshake refused', { result: 35 }, 'tls', EXIT.tls, 'sslv3 alert handshake failure'],
+    [
+      'a wrong TLS version',
+      { result: 35 },
+      'tls',
+      EXIT.tls,
+      'error:0A00010B: wrong version number',
+    ],
+    ...[51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98].map(
+      (result): [string, Fields, string, number] => [curlName(result), { result }, 'tls', EXIT.tls],
+    ),
+    ...[1, 8, 33, 61, 63].map((result): [string, Fields, string, number] => [
+      curlName(result),
+      { result },
+      'protocol',
+      EXIT.protocol,
+    ]),
+    ['CURLE_URL_MALFORMAT', { result: 3 }, 'list', EXIT.usage],
+    ['CURLE_TOO_MANY_REDIRECTS', { result: 47 }, 'redirect', EXIT.protocol],
+    ['CURLE_LOGIN_DENIED', { result: 67 }, 'auth', EXIT.auth],
+    ['CURLE_AUTH_ERROR', { result: 94 }, 'auth', EXIT.auth],
+    ['CURLE_WRITE_ERROR', { result: 23 }, 'local', EXIT.local],
+    ['CURLE_REMOTE_FILE_NOT_FOUND', { result: 78 }, 'protocol', EXIT.server],
+    ['CURLE_ABORTED_BY_CALLBACK', { result: 42 }, 'defect', EXIT.defect],
+  ])('%s', (_, fields, kind, exitCode, error) => {
+    const decision = decideOn(fields, {}, error);
+    expect(decision).toMatchObject({ type: 'fail', kind, exitCode });
+    expect(decision.message).toContain(error ?? '');
+    expect(decision.message).not.toContain('gave up');
+  });
+});
+
+describe('ends, once no attempt is left, as', () => {
+  it.each<[Fields, string, number]>([
+    [{ result: 6 }, 'dns', EXIT.network],
+    [{ result: 7 }, 'connect', EXIT.network],
+    [{ result: 28 }, 'timeout', EXIT.network],
+    [{ result: 18 }, 'truncated', EXIT.network],
+    [{ result: 56, responseCode: 200 }, 'truncated', EXIT.network],
+    [{ result: 92, responseCode: 200 }, 'truncated', EXIT.network],
+    [{ result: 92 }, 'protocol', EXIT.protocol],
+    [{ result: 56 }, 'network', EXIT.network],
+    [{ result: 35 }, 'tls', EXIT.tls],
+    [status(503), 'http', EXIT.server],
+    [{ reason: REASON.interrupted }, 'interrupted', EXIT.defect],
+  ])('%j: %s', (fields, kind, exitCode) => {
+    const history = { retries: 5, charged: 5, interruptions: 3 };
+    const decision = decideOn(fields, { history });
+    expect(decision).toMatchObject({ type: 'fail', kind, exitCode });
+    expect(decision.message).toMatch(/gave up after 5 retries$/);
+  });
+});
+
+it('names what libcurl said, and the CURLcode', () => {
+  const decision = decideOn({ result: 60 }, {}, 'self-signed certificate');
+  expect(decision.message).toBe('self-signed certificate (CURLE_PEER_FAILED_VERIFICATION)');
+  expect(decideOn({ result: 300 }).message).toBe('the transfer failed (CURLE_300)');
+});
+
+describe('back-off', () => {
+  it('is drawn from 0 to twice as much each time, to 60 s', () => {
+    const delays = [0, 1, 2, 5, 6, 40].map((charged) => {
+      const decision = decideOn(status(503), {
+        history: { charged },
+        options: { attempts: 50 },
+        random: 0.999,
+      });
+      return decision.type === 'retry' ? decision.delayMs : undefined;
+    });
+    expect(delays).toEqual([999, 1998, 3996, 31_968, 59_940, 59_940]);
+    expect(decideOn(status(503), { random: 0 })).toMatchObject({ delayMs: 0 });
+  });
+
+  it('charges attempts until none is left', () => {
+    let history = NO_HISTORY;
+    for (let retries = 1; retries <= 5; retries += 1) {
+      const decision = decideOn({ result: 7, timeTotalUs: 2_000_000 }, { history });
+      expect(decision).toMatchObject({ type: 'retry', history: { retries, charged: retries } });
+      history = decision.type === 'retry' ? decision.history : NO_HISTORY;
+    }
+    // 5 x 2 s of trying, and half of 1 + 2 + 4 + 8 + 16 s of sleeping.
+    expect(history).toMatchObject({ totalMs: 25_500, spentMs: 25_500 });
+    expect(decideOn({ result: 7 }, { history })).toMatchObject({ type: 'fail', kind: 'connect' });
+  });
+
+  it('ends with the budget of 10 minutes', () => {
+    const history = { spentMs: 599_000, totalMs: 599_000, retries: 2, charged: 2 };
+    expect(decideOn({ result: 28, timeTotalUs: 500_000 }, { history, random: 0.1 })).toMatchObject({
+      type: 'retry',
+    });
+    const decision = decideOn({ result: 28, timeTotalUs: 2_000_000 }, { history });
+    expect(decision).toMatchObject({ type: 'fail', kind: 'timeout' });
+    expect(decision.message).toContain('600 s for retries are over; gave up after 2 retries');
+  });
+
+  it('is free of charge for a replaced CURLM, three times', () => {
+    const fields = { reason: REASON.interrupted };
+    const options = { attempts: 0 };
+    for (const interruptions of [0, 1, 2]) {
+      expect(decideOn(fields, { history: { interruptions }, options })).toMatchObject({
+        type: 'retry',
+        history: { charged: 0, interruptions: interruptions + 1 },
+      });
+    }
+    expect(decideOn(fields, { history: { interruptions: 3 }, options })).toMatchObject({
+      type: 'fail',
+      kind: 'interrupted',
+    });
+  });
+});
+
+describe('progress of 1 MiB', () => {
+  const broken = { result: 18, sizeDelivered: 2 * MIB, timeTotalUs: 5_000_000 };
+  const worn = { retries: 9, charged: 5, spentMs: 599_999, totalMs: 700_000 };
+
+  it('starts the counting anew', () => {
+    expect(decideOn(broken, { history: worn })).toMatchObject({
+      type: 'retry',
+      delayMs: 500,
+      history: { retries: 10, charged: 1, spentMs: 500, totalMs: 705_500, bestBytes: 2 * MIB },
+    });
+  });
+
+  it('a byte less does not', () => {
+    expect(decideOn({ ...broken, sizeDelivered: MIB - 1 }, { history: worn }).type).toBe('fail');
+  });
+
+  it('nor does the body of an HTTP error', () => {
+    expect(decideOn(status(503, { sizeDelivered: 2 * MIB }), { history: worn }).type).toBe('fail');
+  });
+
+  it('does so for ever only while attempts come further: one place that always breaks is an end', () => {
+    let history = NO_HISTORY;
+    let attempts = 0;
+    for (; attempts < 1000; attempts += 1) {
+      const decision = decideOn(broken, { history });
+      if (decision.type === 'fail') {
+        break;
+      }
+      history = decision.history;
+    }
+    expect(attempts).toBeGreaterThan(20);
+    expect(attempts).toBeLessThan(30);
+
+    for (attempts = 0; attempts < 1000; attempts += 1) {
+      const decision = decideOn(
+        { ...broken, sizeDelivered: (attempts + 1) * 2 * MIB },
+        { history: { ...worn, bestBytes: attempts * 2 * MIB } },
+      );
+      expect(decision.type).toBe('retry');
+    }
+  });
+});
+
+describe('Retry-After', () => {
+  it('wins over the back-off and pauses the host', () => {
+    for (const retryAfterMs of [0, 90_000]) {
+      expect(decideOn(status(429, { retryAfterMs }))).toMatchObject({
+        type: 'retry',
+        delayMs: retryAfterMs,
+        pauseHostMs: retryAfterMs,
+        history: { charged: 1, spentMs: retryAfterMs },
+      });
+    }
+  });
+
+  it('beyond the budget fails now and says so', () => {
+    const decision = decideOn(status(503, { retryAfterMs: 3_600_000 }));
+    expect(decision).toMatchObject({ type: 'fail', kind: 'http', exitCode: EXIT.server });
+    expect(decision.message).toContain('Retry-After of 3600 s');
+  });
+
+  it('means nothing for an answer that is not tried again', () => {
+    expect(decideOn(status(404, { retryAfterMs: 1000 })).type).toBe('fail');
+  });
+});
+
+describe('--max-time', () => {
+  it('leaves no attempt that cannot start before it ends', () => {
+    const late = { timeTotalUs: 29_600_000, result: 7 };
+    expect(decideOn(late, { maxTimeMs: 30_000, random: 0.3 })).toMatchObject({ type: 'retry' });
+    const decision = decideOn(late, { maxTimeMs: 30_000 });
+    expect(decision).toMatchObject({ type: 'fail', kind: 'connect' });
+    expect(decision.message).toContain('--max-time');
+  });
+
+  it('counts earlier attempts and sleeps', () => {
+    const history = { totalMs: 25_000, retries: 1, charged: 1 };
+    const decision = decideOn(
+      { result: 28, timeTotalUs: 5_000_000 },
+      { history, maxTimeMs: 30_000, random: 0 },
+    );
+    expect(decision).toMatchObject({ type: 'fail', kind: 'timeout' });
+    expect(decision.message).toContain('--max-time of 30 s is over');
+  });
+});
+
+describe('--retry-on', () => {
+  it('replaces the default', () => {
+    const options = parseRetryOn('404, 5XX,timeout');
+    expect(options.statuses.size).toBe(101);
+    expect([...options.kinds]).toEqual(['timeout']);
+    expect(decideOn(status(404), { options }).type).toBe('retry');
+    expect(decideOn(status(599), { options }).type).toBe('retry');
+    expect(decideOn(status(429), { options }).type).toBe('fail');
+    expect(decideOn({ result: 28 }, { options }).type).toBe('retry');
+    expect(decideOn({ result: 7 }, { options }).type).toBe('fail');
+    expect(decideOn({ result: 18 }, { options }).type).toBe('fail');
+  });
+
+  it('retries nothing when empty', () => {
+    expect(parseRetryOn('')).toEqual({ statuses: new Set(), kinds: new Set() });
+  });
+
+  it.each(['sunday', '200', '6xx', '5x', '1e2', 'tls'])('refuses %s', (word) => {
+    expect(() => parseRetryOn(`503,${word}`)).toThrow(UsageError);
+    expect(() => parseRetryOn(`503,${word}`)).toThrow(word);
+  });
+});

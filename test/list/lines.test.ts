@@ -1,0 +1,198 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/errors.ts';
+import {
+  checkList,
+  type Entry,
+  LineSplitter,
+  readList,
+  textProblem,
+} from '../../src/list/lines.ts';
+import { useTmp } from '../support/tmp.ts';
+
+/** Entries of `list`, handed over `chunkBytes` at a time. */
+function split(list: string | Buffer, chunkBytes: number): Entry[] {
+  const bytes = Buffer.from(list as string);
+  const splitter = new LineSplitter();
+  const entries: Entry[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    entries.push(...splitter.push(bytes.subarray(at, at + chunkBytes)));
+  }
+  return [...entries, ...splitter.end()];
+}
+
+async function readAll(path: string): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const batch of readList(path, new AbortController().signal)) {
+    entries.push(...batch);
+  }
+  return entries;
+}
+
+const good = (line: number, text: string): Entry => ({ line, text, problem: undefined });
+
+describe.each([1, 2, 3, 7, 1 << 20])('lines that come %i bytes at a time', (chunkBytes) => {
+  it.each<[string, string | Buffer, Entry[]]>([
+    ['nothing', '', []],
+    ['one line', 'http://a/\n', [good(1, 'http://a/')]],
+    ['no newline at the end', 'http://a/\nhttp://b/', [good(1, 'http://a/'), good(2, 'http://b/')]],
+    ['CRLF', 'http://a/\r\nhttp://b/\r\n', [good(1, 'http://a/'), good(2, 'http://b/')]],
+    ['a byte order mark', '\ufeffhttp://a/\n', [good(1, 'http://a/')]],
+    ['a byte order mark alone', '\ufeff', []],
+    ['a byte order mark before a comment', '\ufeff# x\nhttp://a/\n', [good(2, 'http://a/')]],
+    ['blank lines and comments', '\n \t\n# x\n  # y\nhttp://a/#z\n', [good(5, 'http://a/#z')]],
+    ['surrounding blanks', ' \thttp://a/ b \t\v\f\r\n', [good(1, 'http://a/ b')]],
+    [
+      'characters of several bytes',
+      'http://a/é🐟\nhttp://b/ü',
+      [good(1, 'http://a/é🐟'), good(2, 'http://b/ü')],
+    ],
+  ])('%s', (_, list, expected) => {
+    expect(split(list, chunkBytes)).toEqual(expected);
+  });
+
+  it.each<[string, string | Buffer, RegExp]>([
+    ['NUL', 'http://a/\0b', /0x00.*%00/],
+    ['a tab within', 'http://a/\tb', /0x09/],
+    ['a carriage return within', 'http://a/\rb', /0x0d/],
+    ['DEL', 'http://a/\x7f', /0x7f/],
+    ['a C1 control', 'http://a/\x9b', /0x9b/],
+    ['Latin-1', Buffer.from('http://a/\xe9', 'latin1'), /UTF-8/],
+  ])('bad: %s; the next line is not', (_, list, problem) => {
+    const bytes = Buffer.concat([Buffer.from(list as string), Buffer.from('\nhttp://b/\n')]);
+    expect(split(bytes, chunkBytes)).toEqual([
+      {
+        line: 1,
+        text: expect.stringMatching(/^http:\/\/a\//),
+        problem: expect.stringMatching(problem),
+      },
+      good(2, 'http://b/'),
+    ]);
+  });
+});
+
+describe.each([4096, 1 << 20])('over-long lines that come %i bytes at a time', (chunkBytes) => {
+  it.each([65_537, 65_536 * 3, 65_536 * 3 + 1, 1_000_000])(
+    '%i characters are too many',
+    (length) => {
+      const long = `http://a/${'x'.repeat(length - 9)}`;
+      const [first, ...rest] = split(`${long}\nhttp://b/\n`, chunkBytes);
+      expect(first).toMatchObject({ line: 1, problem: expect.stringContaining('64 KiB') });
+      expect(first?.text.length).toBeLessThan(200);
+      expect(rest).toEqual([good(2, 'http://b/')]);
+    },
+  );
+
+  it('65,536 characters are not, of however many bytes', () => {
+    const text = `http://a/${'é'.repeat(65_536 - 9)}`;
+    expect(split(`${text}\n`, chunkBytes)).toEqual([good(1, text)]);
+  });
+
+  it('comments may be as long as they like, and so may blanks', () => {
+    const list = `#${'x'.repeat(1_000_000)}\n${' '.repeat(1_000_000)}http://a/\n`;
+    expect(split(list, chunkBytes)).toEqual([good(2, 'http://a/')]);
+  });
+});
+
+it('keeps no more of a line without an end than it needs', () => {
+  const splitter = new LineSplitter();
+  const chunk = Buffer.alloc(1 << 20, 'x');
+  const entries = Array.from({ length: 50 }, () => splitter.push(chunk)).flat();
+  expect(entries).toHaveLength(1);
+  expect(splitter.end()).toEqual([]);
+});
+
+it('judges an argument as it judges a line', () => {
+  expect(textProblem('http://a/')).toBeUndefined();
+  expect(textProblem('http://a/\nb')).toMatch(/0x0a/);
+  expect(textProblem('x'.repeat(65_537))).toMatch(/64 KiB/);
+});
+
+describe('readList', () => {
+  const list = Array.from({ length: 20_000 }, (_, index) => `http://a/${index}\n`).join('');
+  const expected = Array.from({ length: 20_000 }, (_, index) =>
+    good(index + 1, `http://a/${index}`),
+  );
+
+  it('reads a file in many batches', async () => {
+    const path = join(useTmp(), 'list');
+    writeFileSync(path, list);
+    const sizes: number[] = [];
+    const entries: Entry[] = [];
+    for await (const batch of readList(path, new AbortController().signal)) {
+      sizes.push(batch.length);
+      entries.push(...batch);
+    }
+    expect(entries).toEqual(expected);
+    expect(Math.max(...sizes)).toBeLessThan(8000);
+  });
+
+  it('reads gzip of several members, by content', async () => {
+    const path = join(useTmp(), 'list.txt');
+    writeFileSync(path, Buffer.concat([gzipSync(list.slice(0, 1000)), gzipSync(list.slice(1000))]));
+    expect(await readAll(path)).toEqual(expected);
+  });
+
+  it('reads an empty file, and one of one byte', async () => {
+    const directory = useTmp();
+    writeFileSync(join(directory, 'empty'), '');
+    writeFileSync(join(directory, 'one'), 'x');
+    expect(await readAll(join(directory, 'empty'))).toEqual([]);
+    expect(await readAll(join(directory, 'one'))).toEqual([good(1, 'x')]);
+  });
+
+  it('tells where gzip broke, after what it gave', async () => {
+    const path = join(useTmp(), 'list.gz');
+    const whole = gzipSync(list);
+    writeFileSync(path, whole.subarray(0, whole.length - 20));
+    const entries = await readAll(path);
+    expect(entries.length).toBeGreaterThan(10_000);
+    expect(entries.slice(0, -1)).toEqual(expected.slice(0, entries.length - 1));
+    expect(entries.at(-1)).toEqual({
+      line: entries.length,
+      text: path,
+      problem: expect.stringContaining('unexpected end of file'),
+    });
+  });
+
+  it('says what to do about UTF-16', async () => {
+    const path = join(useTmp(), 'list');
+    writeFileSync(path, Buffer.from('\ufeffhttp://a/\r\n', 'utf16le'));
+    expect(await readAll(path)).toMatchObject([{ problem: expect.stringContaining('UTF-8') }]);
+  });
+
+  it('ends with an AbortError', async () => {
+    const path = join(useTmp(), 'list');
+    writeFileSync(path, list);
+    const abort = new AbortController();
+    const batches = readList(path, abort.signal);
+    await batches.next();
+    abort.abort();
+    await expect(async () => {
+      for await (const _ of batches);
+    }).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
+  });
+});
+
+describe('checkList', () => {
+  it('takes a file and stdin', () => {
+    const path = join(useTmp(), 'list');
+    writeFileSync(path, '');
+    checkList(path);
+    checkList('-');
+  });
+
+  it.each([
+    ['missing', 'example.com', /no list file .*example\.com.*https:\/\//],
+    ['below a file', 'file/list', /no list file/],
+    ['a directory', 'directory', /is a directory/],
+  ])('refuses one that is %s, and says what to type', (_, name, message) => {
+    const directory = useTmp();
+    writeFileSync(join(directory, 'file'), '');
+    mkdirSync(join(directory, 'directory'));
+    expect(() => checkList(join(directory, name))).toThrow(UsageError);
+    expect(() => checkList(join(directory, name))).toThrow(message);
+  });
+});
