@@ -1,7 +1,7 @@
 /** argv -> command -> exit code; signals. The only file that ends the process. */
 import { openSync, writeSync } from 'node:fs';
 import type { DisplayOptions, FetchCommand } from './cli/fetch.ts';
-import { readArguments } from './cli/program.ts';
+import { HELP } from './cli/help.ts';
 import { EXIT, type ExitCode, McurlError, UsageError } from './errors.ts';
 import { escapeText } from './escape.ts';
 import type { Outcome } from './job/outcome.ts';
@@ -29,12 +29,23 @@ let isDebugging = Boolean(process.env['MCURL_DEBUG']);
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
 try {
-  const invocation = readArguments(process.argv.slice(2));
-  if (invocation.kind === 'help') say(1, invocation.text);
-  else if (invocation.kind === 'version') say(1, await versionText());
-  else await fetch(invocation);
+  await run(process.argv.slice(2));
 } catch (error) {
   die(error);
+}
+
+async function run(argv: readonly string[]): Promise<void> {
+  // The plain questions for help need no parser, and loading one takes longer than answering.
+  const words = argv[0] === 'fetch' ? argv.slice(1) : argv;
+  if (words.length === 1 && ['-h', '--help'].includes(words[0] ?? '')) {
+    say(1, HELP);
+    return;
+  }
+  const { readArguments } = await import('./cli/program.ts');
+  const invocation = readArguments(argv);
+  if (invocation.kind === 'help') say(1, HELP);
+  else if (invocation.kind === 'version') say(1, await versionText());
+  else await fetch(invocation);
 }
 
 async function fetch({ job: options, display }: FetchCommand): Promise<never> {

@@ -2,13 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { type FetchCommand, fetchCommand } from './fetch.ts';
-import { HELP } from './help.ts';
 
 export type Invocation =
   | ({ readonly kind: 'fetch' } & FetchCommand)
   | { readonly kind: 'version' }
-  /** `--help`: the text to print. */
-  | { readonly kind: 'help'; readonly text: string };
+  | { readonly kind: 'help' };
 
 /**
  * Reads the arguments after `node` and the script.
@@ -16,7 +14,7 @@ export type Invocation =
  * @throws UsageError that says what is wrong, and where it can, what was meant
  */
 export function readArguments(argv: readonly string[]): Invocation {
-  let invocation: Invocation = { kind: 'help', text: HELP };
+  let invocation: Invocation = { kind: 'help' };
   let complaint = '';
   const output = {
     writeOut: () => {},

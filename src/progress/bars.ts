@@ -10,7 +10,7 @@ import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
 import type { Output } from '../output.ts';
 import type { Progress } from './progress.ts';
 import { etaMs, pickTransfers, Rates, type Running, runningOf } from './stats.ts';
-import { columnsOf, cut, endedOf, totalOf, totalText, transferText } from './text.ts';
+import { columnsOf, cut, endedOf, type Totals, totalOf, totalText, transferText } from './text.ts';
 
 const FRAMES_PER_S = 10;
 const MOST_BARS = 8;
@@ -46,7 +46,7 @@ class Bars implements Progress {
   readonly #slots: Slot[] = [];
   readonly #sample = new Float64Array(SAMPLE_HEADER + MOST_SAMPLED * SAMPLE_SIZE);
   readonly #rates = new Rates();
-  #totalText = '';
+  #totals: Totals;
   /** Lines to put above the bars with the next frame. */
   #printed = '';
   /** What cli-progress wrote since the last frame left. */
@@ -62,6 +62,7 @@ class Bars implements Progress {
 
   constructor(job: Job, window: Window, output: Output) {
     this.#job = job;
+    this.#totals = { stats: job.stats, bytes: 0, bytesPerS: 0, etaMs: undefined };
     this.#window = window;
     this.#output = output;
     const stream = {
@@ -104,11 +105,11 @@ class Bars implements Progress {
   }
 
   get #width(): number {
-    return Math.max(this.#window.columns - 1, 1);
+    return Math.max((this.#window.columns || 80) - 1, 1);
   }
 
   get #mostBars(): number {
-    return Math.max(Math.min(this.#window.rows - 2, MOST_BARS), 0);
+    return Math.max(Math.min((this.#window.rows || 24) - 2, MOST_BARS), 0);
   }
 
   #addLine(index: number, line: (bar: string) => string): cliProgress.SingleBar {
@@ -128,7 +129,8 @@ class Bars implements Progress {
 
   #totalLine(bar: string): string {
     const isDrawn = totalOf(this.#job.stats) !== undefined && this.#width >= 80;
-    return cut(isDrawn ? `[${bar}] ${this.#totalText}` : this.#totalText, this.#width);
+    const drawn = isDrawn ? `[${bar}] ` : '';
+    return cut(drawn + totalText(this.#totals, '  ', this.#width - drawn.length), this.#width);
   }
 
   #beginFrame(): void {
@@ -170,7 +172,7 @@ class Bars implements Progress {
       filesPerS,
       bytesPerS,
     });
-    this.#totalText = totalText({ stats, bytes, bytesPerS, etaMs: eta }, '  ');
+    this.#totals = { stats, bytes, bytesPerS, etaMs: eta };
     this.#total.setTotal(total ?? 0);
     this.#total.update(ended);
     this.#assign(running);
@@ -206,7 +208,7 @@ class Bars implements Progress {
 
   readonly #onResize = (): void => {
     // Most terminals wrap what no longer fits, so the cursor has moved down by the rows that came into being.
-    const rows = (columns: number) => Math.max(Math.ceil(columns / this.#window.columns), 1) - 1;
+    const rows = (columns: number) => Math.max(Math.ceil(columns / (this.#width + 1)), 1) - 1;
     const down = this.#drawn.reduce((sum, columns) => sum + rows(columns), 0);
     if (down > 0) this.#pieces.push(`\u001b[${down}A`);
     this.#isResized = true;

@@ -21,21 +21,22 @@ export function totalOf(stats: JobStats): number | undefined {
   return stats.readAll ? stats.read : stats.total;
 }
 
-/** `12,345 of 70,000+`, size, speed, time left, failures, retries; joined by `glue`. */
-export function totalText({ stats, bytes, bytesPerS, etaMs }: Totals, glue: string): string {
+/** The job in numbers, joined by `glue`; parts at the end go when it would be wider than `width` columns. */
+export function totalText(totals: Totals, glue: string, width = Number.POSITIVE_INFINITY): string {
+  const { stats, bytes, bytesPerS, etaMs } = totals;
   const total = totalOf(stats);
   const of = total === undefined ? `${formatCount(stats.read)}+` : formatCount(total);
-  return [
+  const parts = [
     `${formatCount(endedOf(stats))} of ${of} files`,
+    stats.failed > 0 ? `${formatCount(stats.failed)} failed` : '',
     formatSize(bytes),
     formatRate(bytesPerS),
     etaMs === undefined ? '' : `ETA ${formatDuration(etaMs)}`,
-    stats.failed > 0 ? `${formatCount(stats.failed)} failed` : '',
     stats.retries > 0 ? `${formatCount(stats.retries)} retried` : '',
     stats.sleeping > 0 ? `${formatCount(stats.sleeping)} asleep` : '',
-  ]
-    .filter((part) => part !== '')
-    .join(glue);
+  ].filter((part) => part !== '');
+  while (parts.length > 1 && parts.join(glue).length > width) parts.pop();
+  return parts.join(glue);
 }
 
 /** A transfer's line, never wider than `width` columns; `bar` is its drawn bar. */
