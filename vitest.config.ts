@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Most tests wait for a server that takes its time: more of them than cores.
+    maxWorkers: 4,
     retry: 0,
     testTimeout: 30_000,
     hookTimeout: 30_000,
