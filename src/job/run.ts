@@ -39,7 +39,7 @@ export interface Job {
 export interface JobListener {
   readonly everyOutcome: boolean;
   onOutcome(outcome: Outcome): void;
-  /** A target sleeps before another attempt; for the log. */
+  /** A target sleeps before its attempt number `attempt` (2 is the first retry); for the log. */
   onRetry?(target: { url: string; attempt: number; delayMs: number; message: string }): void;
   /** Dry run only: one planned target. */
   onPlan?(plan: {
