@@ -1,16 +1,17 @@
 // The border: arguments to the engine, records to typed arrays. The only file that knows N-API.
 //
 // Lifetime rules, each of which guards against a crash or a hang:
-// 1. The thread-safe function holds the process open while the engine is open; close() and the clean-up hook
+// 1. The thread-safe function holds the process open while the engine is open; close() and the
+// clean-up hook
 //    release it, once.
 // 2. The clean-up hook joins the loops before the environment goes; after it no loop can call.
 // 3. A call that arrives during teardown has no environment and is dropped.
 #include <napi.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <span>
 #include <system_error>
-#include <unistd.h>
 
 #include "../core/engine.h"
 
@@ -104,15 +105,15 @@ mcurl::EngineOptions engineOptions(const Napi::Object& from) {
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Engine",
-                       {InstanceMethod("add", &EngineObject::add),
-                        InstanceMethod("infoRead", &EngineObject::infoRead),
-                        InstanceMethod("details", &EngineObject::details),
-                        InstanceMethod("sample", &EngineObject::sample),
-                        InstanceMethod("pauseHost", &EngineObject::pauseHost),
-                        InstanceMethod("stop", &EngineObject::stop),
-                        InstanceMethod("close", &EngineObject::close),
-                        InstanceMethod("exit", &EngineObject::exit)});
+    return DefineClass(
+        env, "Engine",
+        {InstanceMethod("add", &EngineObject::add),
+         InstanceMethod("infoRead", &EngineObject::infoRead),
+         InstanceMethod("details", &EngineObject::details),
+         InstanceMethod("sample", &EngineObject::sample),
+         InstanceMethod("pauseHost", &EngineObject::pauseHost),
+         InstanceMethod("stop", &EngineObject::stop), InstanceMethod("close", &EngineObject::close),
+         InstanceMethod("exit", &EngineObject::exit)});
   }
 
   explicit EngineObject(const Napi::CallbackInfo& info) : ObjectWrap{info} {
@@ -121,7 +122,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "mcurl wake", 0, 1);
     try {
       mcurl::initLibcurl();
-      engine_ = std::make_unique<mcurl::Engine>(std::move(options), [this] { wake_.NonBlockingCall(); });
+      engine_ =
+          std::make_unique<mcurl::Engine>(std::move(options), [this] { wake_.NonBlockingCall(); });
     } catch (const std::system_error& error) {
       wake_.Release();
       fail(env, "ERR_MCURL_DIRECTORY", error.what());
@@ -160,7 +162,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const auto numbers = info[0].As<Napi::Float64Array>();
     const auto strings = info[1].As<Napi::Array>();
     const size_t count = numbers.ElementLength() / 3;
-    if (strings.Length() != count * 2) throw Napi::TypeError::New(env, "numbers and strings do not match");
+    if (strings.Length() != count * 2)
+      throw Napi::TypeError::New(env, "numbers and strings do not match");
     const double* number = numbers.Data();
     std::vector<mcurl::NewTarget> targets;
     targets.reserve(count);
@@ -170,8 +173,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       napi_value name;
       napi_get_element(env, strings, 2 * i, &url);
       napi_get_element(env, strings, 2 * i + 1, &name);
-      targets.push_back({static_cast<uint32_t>(number[0]), number[1], number[2] != 0, stringOf(env, url),
-                         stringOf(env, name)});
+      targets.push_back({static_cast<uint32_t>(number[0]), number[1], number[2] != 0,
+                         stringOf(env, url), stringOf(env, name)});
     }
     engine.add(std::move(targets));
   }
@@ -252,7 +255,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 Napi::Value threadCpuUs(const Napi::CallbackInfo& info) {
   timespec used{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return Napi::Number::New(info.Env(), static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3);
+  return Napi::Number::New(
+      info.Env(), static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3);
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

@@ -15,7 +15,7 @@
 namespace mcurl {
 namespace {
 
-constexpr mode_t kMode = 0666;  // less the umask
+constexpr mode_t kMode = 0666;      // less the umask
 constexpr unsigned kNoReplace = 1;  // RENAME_NOREPLACE
 
 bool hasEntries(int fd) {
@@ -84,7 +84,8 @@ Directory::Existing Directory::existing(const char* name, LocalError& error) con
   }
   if (overwrite_) return Existing::kAbsent;
   if (!S_ISREG(status.st_mode)) {
-    error = {EEXIST, std::string{name} + " exists and is no regular file (--overwrite replaces it)"};
+    error = {EEXIST,
+             std::string{name} + " exists and is no regular file (--overwrite replaces it)"};
     return Existing::kError;
   }
   if (isLater(status.st_ctim, openedAt_)) {
@@ -103,7 +104,8 @@ bool Directory::link(int fd, const char* name) {
       return true;
     }
     // Without CAP_DAC_READ_SEARCH older kernels say ENOENT.
-    if (way == Link::kEmptyPath || (errno != ENOENT && errno != EINVAL && errno != EPERM)) return false;
+    if (way == Link::kEmptyPath || (errno != ENOENT && errno != EINVAL && errno != EPERM))
+      return false;
   }
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -142,7 +144,8 @@ bool Directory::publishHeld(const char* name, std::string_view body, LocalError&
 
 Fd Directory::openPart(const char* name, LocalError& error) const {
   const std::string part = partName(name);
-  Fd fd{::openat(fd_.get(), part.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kMode)};
+  Fd fd{::openat(fd_.get(), part.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                 kMode)};
   if (!fd) {
     error = errno == ELOOP || errno == ENXIO
                 ? LocalError{errno, part + " exists and is no regular file: remove it"}
@@ -159,7 +162,8 @@ Fd Directory::openPart(const char* name, LocalError& error) const {
                                  : localError("cannot lock", part, errno);
     return {};
   }
-  // Between open and lock its writer may have given it the final name: emptying it would destroy that file.
+  // Between open and lock its writer may have given it the final name: emptying it would destroy
+  // that file.
   struct stat named {};
   if (::fstatat(fd_.get(), part.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
       named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
@@ -178,7 +182,8 @@ Fd Directory::openPart(const char* name, LocalError& error) const {
 }
 
 bool Directory::publishPart(const Fd& part, const char* name, LocalError& error) const {
-  // NFS and quotas speak up only at close; closing a duplicate keeps the lock until the name is given.
+  // NFS and quotas speak up only at close; closing a duplicate keeps the lock until the name is
+  // given.
   const int copy = ::fcntl(part.get(), F_DUPFD_CLOEXEC, 0);
   if (copy < 0 || ::close(copy) != 0) {
     error = localError("cannot write", name, errno);
@@ -190,7 +195,8 @@ bool Directory::publishPart(const Fd& part, const char* name, LocalError& error)
     error = localError("cannot name", name, errno);
     return false;
   }
-  if (::syscall(SYS_renameat2, fd_.get(), from.c_str(), fd_.get(), name, kNoReplace) == 0) return true;
+  if (::syscall(SYS_renameat2, fd_.get(), from.c_str(), fd_.get(), name, kNoReplace) == 0)
+    return true;
   if (errno == EINVAL || errno == ENOSYS) {  // a file system or kernel without NOREPLACE
     if (::linkat(fd_.get(), from.c_str(), fd_.get(), name, 0) == 0) {
       ::unlinkat(fd_.get(), from.c_str(), 0);

@@ -3,9 +3,8 @@
 // Threads: all members may be called from any loop; each call stands alone.
 #pragma once
 
-#include <ctime>
-
 #include <atomic>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,12 +26,12 @@ class Directory {
   // Throws std::system_error.
   Directory(const std::string& path, bool overwrite);
 
-  // Whether a regular file of that name was there before the run. kError: something else has the name, or it
-  // appeared during the run.
+  // Whether a regular file of that name was there before the run. kError: something else has the
+  // name, or it appeared during the run.
   Existing existing(const char* name, LocalError& error) const;
 
-  // Gives a complete body its name in one step, by O_TMPFILE and linkat; false with error.osErrno 0 when this
-  // file system cannot, so that the body must go by openPart.
+  // Gives a complete body its name in one step, by O_TMPFILE and linkat; false with error.osErrno 0
+  // when this file system cannot, so that the body must go by openPart.
   bool publishHeld(const char* name, std::string_view body, LocalError& error);
 
   // NAME.part, empty, locked and known to be ours; no Fd with `error` set.

@@ -52,7 +52,8 @@ void Engine::add(std::vector<NewTarget> targets) {
   std::string agreed;  // the last host key on which libcurl and WHATWG agree
   for (NewTarget& given : targets) {
     std::string hostKey = hrefHostKey(given.url);
-    // Equal up to the path means equal to libcurl too; with user and password each URL is looked at.
+    // Equal up to the path means equal to libcurl too; with user and password each URL is looked
+    // at.
     const bool isPlain = given.url.starts_with(hostKey);
     if (!isPlain || hostKey != agreed) {
       const auto read = curlHostKey(given.url.c_str());
@@ -62,8 +63,11 @@ void Engine::add(std::vector<NewTarget> targets) {
         completion.record.reason = static_cast<double>(Reason::kUrl);
         completion.record.result = CURLE_URL_MALFORMAT;
         completion.details = std::make_unique<Details>(
-            Details{given.url, {}, {}, read ? "ambiguous URL: libcurl reads its host as " + *read
-                                            : "libcurl cannot read this URL"});
+            Details{given.url,
+                    {},
+                    {},
+                    read ? "ambiguous URL: libcurl reads its host as " + *read
+                         : "libcurl cannot read this URL"});
         refused.push_back(std::move(completion));
         continue;
       }

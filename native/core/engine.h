@@ -3,7 +3,8 @@
 // Lifetime and thread rules:
 // 1. All members are called from one thread, the owner's, unless said otherwise.
 // 2. `wake` is called from any loop's thread and must only signal; see InfoQueue for when.
-// 3. Each target added ends as exactly one record, except those that had not started when stop() was called.
+// 3. Each target added ends as exactly one record, except those that had not started when stop()
+// was called.
 // 4. The destructor stops the loops and joins their threads.
 #pragma once
 
@@ -35,7 +36,8 @@ struct NewTarget {
 
 class Engine {
  public:
-  // Throws std::system_error for the directory, std::runtime_error for the libcurl, std::invalid_argument for options.
+  // Throws std::system_error for the directory, std::runtime_error for the libcurl,
+  // std::invalid_argument for options.
   Engine(EngineOptions options, std::function<void()> wake);
   ~Engine();
 
@@ -61,7 +63,8 @@ class Engine {
   void startLoops();
 
   Shared shared_;
-  std::vector<std::unique_ptr<Loop>> loops_;  // by index; null until in use. Grown on the owner's thread only.
+  std::vector<std::unique_ptr<Loop>>
+      loops_;  // by index; null until in use. Grown on the owner's thread only.
 };
 
 // Once a process, before any loop: curl_global_init(3).

@@ -54,7 +54,8 @@ class InfoQueue {
     return count;
   }
 
-  // Details of `id` among the records of the last read, or null. Cheap when asked in the order read.
+  // Details of `id` among the records of the last read, or null. Cheap when asked in the order
+  // read.
   const Details* details(double id) {
     for (size_t tried = first_; tried < next_; ++tried) {
       const Completion& completion = taken_[cursor_];

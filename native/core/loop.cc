@@ -23,7 +23,8 @@ int toUv(int what) {
   return ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0);
 }
 
-// Bounded by the active ones, or libcurl keeps four times as many; a full cache is searched at each completion.
+// Bounded by the active ones, or libcurl keeps four times as many; a full cache is searched at each
+// completion.
 long maxConnects(unsigned jobs) {
   rlimit files{};
   const rlim_t limit = ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur / 2 : 512;
@@ -41,7 +42,8 @@ Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool
       scheduler{all, std::move(wakeLoop)},
       infoQueue{std::move(wake)} {}
 
-Loop::Loop(Shared& shared, unsigned index) : shared_{shared}, index_{index}, slots_(shared.limits.jobs) {
+Loop::Loop(Shared& shared, unsigned index)
+    : shared_{shared}, index_{index}, slots_(shared.limits.jobs) {
   for (Slot& slot : slots_) freeSlots_.push_back(&slot);
   if (uv_loop_init(&uv_) != 0) throw std::bad_alloc();
   uv_.data = this;
@@ -67,7 +69,9 @@ Loop::~Loop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Loop::start() { thread_ = std::thread{[this] { run(); }}; }
+void Loop::start() {
+  thread_ = std::thread{[this] { run(); }};
+}
 
 void Loop::wake() noexcept { uv_async_send(&async_); }
 
@@ -150,7 +154,7 @@ void Loop::watch(Socket& socket) {
 
 void Loop::poll(Socket& socket, int status, int events) {
   if (status < 0) socket.watched = 0;  // libuv has stopped
-  if (socket.wanted == 0) {            // an idle connection: libcurl looks at it when it is used again
+  if (socket.wanted == 0) {  // an idle connection: libcurl looks at it when it is used again
     uv_poll_stop(&socket.poll);
     socket.watched = 0;
     return;
@@ -161,7 +165,8 @@ void Loop::poll(Socket& socket, int status, int events) {
                                     ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
   const curl_socket_t fd = socket.fd;
   if (!act(fd, bits)) return;
-  Socket* still = static_cast<size_t>(fd) < sockets_.size() ? sockets_[static_cast<size_t>(fd)] : nullptr;
+  Socket* still =
+      static_cast<size_t>(fd) < sockets_.size() ? sockets_[static_cast<size_t>(fd)] : nullptr;
   if (still != nullptr && still->wanted != 0) watch(*still);
 }
 
@@ -294,7 +299,8 @@ void Loop::pull() {
   }
   if (taken.nextPauseEndNs != 0) {
     const uint64_t now = uv_hrtime();
-    const uint64_t waitMs = taken.nextPauseEndNs > now ? (taken.nextPauseEndNs - now) / kNsPerMs + 1 : 0;
+    const uint64_t waitMs =
+        taken.nextPauseEndNs > now ? (taken.nextPauseEndNs - now) / kNsPerMs + 1 : 0;
     uv_timer_start(
         &pauseTimer_, [](uv_timer_t* handle) { static_cast<Loop*>(handle->loop->data)->settle(); },
         waitMs, 0);
@@ -309,7 +315,8 @@ bool Loop::begin(std::unique_ptr<Target> target) {
     LocalError error;
     const Directory::Existing existing = shared_.directory.existing(target->name.c_str(), error);
     if (existing != Directory::Existing::kAbsent) {
-      reportUnstarted(*target, existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
+      reportUnstarted(*target,
+                      existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
                       error.osErrno, std::move(error.text));
       shared_.scheduler.release(index_, host, isScout);
       return false;
@@ -317,9 +324,9 @@ bool Loop::begin(std::unique_ptr<Target> target) {
   }
   try {
     CURLSH* share = shared_.request.sharesTls() ? share_.get() : nullptr;
-    auto transfer = std::make_unique<Transfer>(std::move(target), shared_.request, shared_.directory,
-                                               shared_.budget, share, static_cast<Transfer::Owner&>(*this),
-                                               uv_hrtime());
+    auto transfer = std::make_unique<Transfer>(std::move(target), shared_.request,
+                                               shared_.directory, shared_.budget, share,
+                                               static_cast<Transfer::Owner&>(*this), uv_hrtime());
     Transfer& added = *transfer;
     added.index = transfers_.size();
     transfers_.push_back(std::move(transfer));
@@ -353,7 +360,8 @@ std::unique_ptr<Transfer> Loop::remove(Transfer& transfer) {
 // Its connection's place is free; after this only its target's own data may be used.
 void Loop::release(Transfer& transfer) {
   Target& target = transfer.target();
-  shared_.scheduler.release(index_, std::exchange(target.host, nullptr), std::exchange(target.isScout, false));
+  shared_.scheduler.release(index_, std::exchange(target.host, nullptr),
+                            std::exchange(target.isScout, false));
 }
 
 void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
@@ -416,12 +424,13 @@ void Loop::hop(std::unique_ptr<Transfer> transfer) {
   }
   if (!target.hops) target.hops = std::make_unique<Hops>(Hops{target.url, target.host->key, {}});
   target.hops->cookies = transfer->cookies();
+  target.hops->connects = transfer->connects();
   target.hops->count += 1;
   target.hops->redirectNs = uv_hrtime() - target.startedNs;
   target.url = hop.url;
   release(*transfer);
-  shared_.scheduler.giveBack(
-      index_, {transfer->takeTarget(), hop.hostKey, shared_.request.mayMultiplex(hop.hostKey), true});
+  shared_.scheduler.giveBack(index_, {transfer->takeTarget(), hop.hostKey,
+                                      shared_.request.mayMultiplex(hop.hostKey), true});
 }
 
 void Loop::publish(std::unique_ptr<Transfer> transfer) {
@@ -447,7 +456,8 @@ void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
   if (!published) {
     finished.completion.record.reason = static_cast<double>(Reason::kLocal);
     finished.completion.record.osErrno = sink.error().osErrno;
-    finished.completion.details = std::make_unique<Details>(finished.transfer->details(sink.error().text));
+    finished.completion.details =
+        std::make_unique<Details>(finished.transfer->details(sink.error().text));
   }
   ended_.push_back(std::move(finished.completion));
   acted_ = true;  // the queue is handed over when this batch is settled
@@ -479,15 +489,16 @@ void Loop::reportUnstarted(const Target& target, Reason reason, int osErrno, std
 void Loop::interruptAll(Reason reason) {
   while (!transfers_.empty()) {
     const std::unique_ptr<Transfer> transfer = remove(*transfers_.back());
-    fail(*transfer, {.next = Transfer::Judgement::Next::kFail,
-                     .reason = reason,
-                     .result = CURLE_ABORTED_BY_CALLBACK,
-                     .error = reason == Reason::kStopped ? "stopped" : "interrupted inside libcurl"});
+    fail(*transfer,
+         {.next = Transfer::Judgement::Next::kFail,
+          .reason = reason,
+          .result = CURLE_ABORTED_BY_CALLBACK,
+          .error = reason == Reason::kStopped ? "stopped" : "interrupted inside libcurl"});
   }
 }
 
-// After an error nothing is known of any transfer (curl_multi_socket_action(3)): all handles leave, and a new
-// CURLM begins.
+// After an error nothing is known of any transfer (curl_multi_socket_action(3)): all handles leave,
+// and a new CURLM begins.
 void Loop::recover() {
   interruptAll(Reason::kInterrupted);
   multi_.reset();

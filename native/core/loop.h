@@ -1,13 +1,19 @@
 // A thread that owns one libuv loop and one CURLM, and runs the transfers the scheduler gives it.
 //
 // Lifetime and thread rules:
-// 1. Constructor and destructor belong to the engine, which destroys no loop while another may wake it; wake() and
+// 1. Constructor and destructor belong to the engine, which destroys no loop while another may wake
+// it; wake() and
 //    stop() may be called from any thread; all else runs on the loop's own thread.
-// 2. libcurl's two callbacks only record (a poll handle, a due time); actions are called from libuv's callbacks.
-// 3. A descriptor that we opened stays watched over REMOVE until it is closed (a kept-alive connection is asked
-//    for again at once); one that libcurl opened is forgotten at REMOVE, for we are not told of its close.
-// 4. After any error of the CURLM every transfer is removed and reported as interrupted and the CURLM replaced.
-// 5. stop(): running transfers become records, finishing sinks are waited for, then the thread ends.
+// 2. libcurl's two callbacks only record (a poll handle, a due time); actions are called from
+// libuv's callbacks.
+// 3. A descriptor that we opened stays watched over REMOVE until it is closed (a kept-alive
+// connection is asked
+//    for again at once); one that libcurl opened is forgotten at REMOVE, for we are not told of its
+//    close.
+// 4. After any error of the CURLM every transfer is removed and reported as interrupted and the
+// CURLM replaced.
+// 5. stop(): running transfers become records, finishing sinks are waited for, then the thread
+// ends.
 // 6. Member order is destruction order: the CURLM still calls back into the socket table.
 #pragma once
 
@@ -126,8 +132,8 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   long timerMs_ = -1;             // as libcurl said last
   bool timerChanged_ = false;
   bool timerDue_ = false;
-  bool acted_ = false;   // since the last settle
-  bool beat_ = false;    // since the watchdog's last look
+  bool acted_ = false;  // since the last settle
+  bool beat_ = false;   // since the watchdog's last look
   bool isFailed_ = false;
   int running_ = 0;
 

@@ -71,7 +71,8 @@ CURLMcode MultiSocket::setopt(CURLMoption option, long value) noexcept {
   return curl_multi_setopt(multi_.get(), option, value);
 }
 
-// A recursive call, an unknown socket or an easy handle used twice says nothing about the transfers.
+// A recursive call, an unknown socket or an easy handle used twice says nothing about the
+// transfers.
 CURLMcode MultiSocket::noted(CURLMcode code) noexcept {
   const bool harmless = code == CURLM_OK || code == CURLM_RECURSIVE_API_CALL ||
                         code == CURLM_BAD_SOCKET || code == CURLM_ADDED_ALREADY;

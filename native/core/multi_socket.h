@@ -1,12 +1,15 @@
-// An owning CURLM that speaks exactly the contract of curl_multi_socket_action(3): socket function, timer
-// function, socketAction, assign, timeout, infoRead. Who watches the sockets is the caller's business.
+// An owning CURLM that speaks exactly the contract of curl_multi_socket_action(3): socket function,
+// timer function, socketAction, assign, timeout, infoRead. Who watches the sockets is the caller's
+// business.
 //
 // Lifetime and thread rules:
 // 1. One thread uses a MultiSocket, its easy handles and its Events.
 // 2. Events must outlive it: curl_multi_cleanup still calls them.
-// 3. Events only record: they must not call any member but assign(), and cannot fail (libcurl versions crash
+// 3. Events only record: they must not call any member but assign(), and cannot fail (libcurl
+// versions crash
 //    on -1).
-// 4. After failed() turns true no action is allowed until every handle is removed; then new ones may be added.
+// 4. After failed() turns true no action is allowed until every handle is removed; then new ones
+// may be added.
 #pragma once
 
 #include <optional>
@@ -19,7 +22,8 @@ class MultiSocket {
  public:
   class Events {
    public:
-    // CURLMOPT_SOCKETFUNCTION: `what` is CURL_POLL_IN, OUT, INOUT or REMOVE; `data` what assign() bound.
+    // CURLMOPT_SOCKETFUNCTION: `what` is CURL_POLL_IN, OUT, INOUT or REMOVE; `data` what assign()
+    // bound.
     virtual void onSocket(CURL* easy, curl_socket_t fd, int what, void* data) noexcept = 0;
     // CURLMOPT_TIMERFUNCTION: 0 is as soon as possible but not inside; -1 disarms; one-shot.
     virtual void onTimer(long timeoutMs) noexcept = 0;

@@ -1,5 +1,6 @@
-// The layout that crosses the border: one Record of doubles a transfer, and what a double cannot hold.
-// src/native/binding.ts has the same names in the same order and refuses to load when they differ.
+// The layout that crosses the border: one Record of doubles a transfer, and what a double cannot
+// hold. src/native/binding.ts has the same names in the same order and refuses to load when they
+// differ.
 #pragma once
 
 #include <array>

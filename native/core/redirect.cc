@@ -29,7 +29,8 @@ Hop decideHop(const HopRequest& request) {
       url ? curl_url_set(url.get(), CURLUPART_URL, request.location.c_str(), kParse)
           : CURLUE_BAD_HANDLE;
   if (code != CURLUE_OK) {
-    return refuse(std::string{"redirect to something that is no URL ("} + curl_url_strerror(code) + ")");
+    return refuse(std::string{"redirect to something that is no URL ("} + curl_url_strerror(code) +
+                  ")");
   }
   curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
 

@@ -32,7 +32,8 @@ bool isHeader(const std::string& line, std::string_view name) {
 
 bool mayGoAnywhere(const std::string& line) {
   static constexpr std::array kNames{"Accept", "Accept-Language", "User-Agent"};
-  return std::any_of(kNames.begin(), kNames.end(), [&](const char* name) { return isHeader(line, name); });
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](const char* name) { return isHeader(line, name); });
 }
 
 long httpVersion(const std::string& asked) {
@@ -55,13 +56,15 @@ void checkLibcurl() {
   const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
   const std::string version = info->version;
   if (info->version_num == 0x080B01) {
-    throw std::runtime_error("libcurl 8.11.1 closes descriptors twice (CVE-2025-0665): install another version");
+    throw std::runtime_error(
+        "libcurl 8.11.1 closes descriptors twice (CVE-2025-0665): install another version");
   }
   if (info->version_num < 0x075700) {
     throw std::runtime_error("libcurl " + version + " is too old: 7.87 or newer is required");
   }
   if ((info->features & CURL_VERSION_ASYNCHDNS) == 0) {
-    throw std::runtime_error("libcurl " + version + " has no threaded resolver: install one that has");
+    throw std::runtime_error("libcurl " + version +
+                             " has no threaded resolver: install one that has");
   }
 }
 
@@ -75,7 +78,8 @@ Request::Request(RequestOptions options, unsigned jobs)
   }
   headers_ = slist(options_.headers);
   std::vector<std::string> foreign;
-  std::copy_if(options_.headers.begin(), options_.headers.end(), std::back_inserter(foreign), mayGoAnywhere);
+  std::copy_if(options_.headers.begin(), options_.headers.end(), std::back_inserter(foreign),
+               mayGoAnywhere);
   foreignHeaders_ = slist(foreign);
   resolve_ = slist(options_.resolve);
   connectTo_ = slist(options_.connectTo);

@@ -41,15 +41,16 @@ struct RequestOptions {
 
 class Request {
  public:
-  // `jobs`: transfers at once, which bounds the buffers. Throws std::invalid_argument when the libcurl in use
-  // cannot do what is asked.
+  // `jobs`: transfers at once, which bounds the buffers. Throws std::invalid_argument when the
+  // libcurl in use cannot do what is asked.
   Request(RequestOptions options, unsigned jobs);
 
-  // Sets everything but URL, callbacks and time left. `isFirstHost`: credentials, cookies given by hand and all
-  // headers may go along. libcurl ignores what does not concern a scheme.
+  // Sets everything but URL, callbacks and time left. `isFirstHost`: credentials, cookies given by
+  // hand and all headers may go along. libcurl ignores what does not concern a scheme.
   void apply(CURL* easy, bool isHttps, bool isFirstHost) const;
 
-  // A connection to such a host may carry many streams, so its version must be learned before it is shared out.
+  // A connection to such a host may carry many streams, so its version must be learned before it is
+  // shared out.
   bool mayMultiplex(std::string_view hostKey) const noexcept;
 
   // TLS sessions may be kept for other transfers.

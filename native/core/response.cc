@@ -1,8 +1,12 @@
 #include "response.h"
 
-#include <charconv>
-
+#include <curl/curl.h>
 #include <strings.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
 
 namespace mcurl {
 namespace {
@@ -15,6 +19,17 @@ std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+// Any number of digits is a number of seconds, however large; libcurl takes too large a one for
+// none.
+double retryAfter(std::string_view value) {
+  if (!value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos) {
+    return std::strtod(std::string{value}.c_str(), nullptr) * 1000;
+  }
+  const time_t date = curl_getdate(std::string{value}.c_str(), nullptr);
+  if (date < 0) return -1;
+  return std::max(0.0, std::difftime(date, std::time(nullptr)) * 1000);
 }
 
 }  // namespace
@@ -38,6 +53,9 @@ bool Response::line(std::string_view text) {
   if (colon == std::string_view::npos) return true;
   const std::string_view name = text.substr(0, colon);
   switch (colon) {
+    case 11:
+      if (isName(name, "Retry-After")) retryAfterMs = retryAfter(trimmed(text.substr(colon + 1)));
+      break;
     case 8:
       if (isName(name, "Location") && location.empty()) location = trimmed(text.substr(colon + 1));
       break;
@@ -45,7 +63,8 @@ bool Response::line(std::string_view text) {
       if (isName(name, "Content-Length")) {
         const std::string_view value = trimmed(text.substr(colon + 1));
         int64_t length = -1;
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), length);
         if (error != std::errc{} || end != value.data() + value.size() || length < 0) {
           bad = "Content-Length is not a number";
           return false;

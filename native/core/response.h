@@ -9,16 +9,18 @@ namespace mcurl {
 
 struct Response {
   int status = 0;
-  bool isHttp = false;             // a status line came
-  bool headersDone = false;        // of the last answer, 1xx ones not counted
-  bool isChunked = false;          // or another framing by Transfer-Encoding
-  bool isEncoded = false;          // Content-Encoding other than identity
+  bool isHttp = false;       // a status line came
+  bool headersDone = false;  // of the last answer, 1xx ones not counted
+  bool isChunked = false;    // or another framing by Transfer-Encoding
+  bool isEncoded = false;    // Content-Encoding other than identity
   bool isHttp1 = false;
   int64_t contentLength = -1;
+  double retryAfterMs = -1;  // RFC 9110 10.2.3; as seconds or as a date
   std::string location;
-  const char* bad = nullptr;       // why the answer must not be believed
+  const char* bad = nullptr;  // why the answer must not be believed
 
-  // Takes one header line as libcurl gives it, line end included. False: give this answer up, see `bad`.
+  // Takes one header line as libcurl gives it, line end included. False: give this answer up, see
+  // `bad`.
   bool line(std::string_view text);
 
   bool isRedirect() const noexcept {

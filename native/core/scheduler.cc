@@ -97,8 +97,8 @@ void Scheduler::wake(unsigned loop) {
   if (!isClosed_) wakeLoop_(loop);
 }
 
-// Puts a host on the list of each loop that may serve it. `caller` looks at its own list anyway. With nowNs 0 a
-// paused host stays off; take() looks at the pauses.
+// Puts a host on the list of each loop that may serve it. `caller` looks at its own list anyway.
+// With nowNs 0 a paused host stays off; take() looks at the pauses.
 void Scheduler::enlist(Host& host, unsigned caller, uint64_t nowNs) {
   for (unsigned loop = 0; loop < inUse_; ++loop) {
     if (host.onLoop[loop].isListed || !isEligible(host, loop, nowNs)) continue;

@@ -1,11 +1,14 @@
 // Decides which waiting target starts next, on which loop (ARCHITECTURE.md, Scheduler).
 //
 // Threads: every member may be called from any thread; one lock guards all.
-// 1. A Host lives while something of it waits or runs, or it is paused; a running Target keeps its Host.
+// 1. A Host lives while something of it waits or runs, or it is paused; a running Target keeps its
+// Host.
 // 2. Targets of a host start in the order added; retries, and what a loop gives back, start first.
 // 3. Hosts with work take turns, one target a turn.
-// 4. A host's cap is shared out to the loops in use; each loop stays within its share, so the shares' sum, the
-//    cap, holds without a loop asking another. While shares shrink, because a loop starts, the total is what counts.
+// 4. A host's cap is shared out to the loops in use; each loop stays within its share, so the
+// shares' sum, the
+//    cap, holds without a loop asking another. While shares shrink, because a loop starts, the
+//    total is what counts.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +34,8 @@ struct Limits {
 
 class Scheduler {
  public:
-  // `wakeLoop` is called with the lock held when a loop that had nothing to do has work: it must only signal.
-  // No more loops than jobs, so that each has room for one.
+  // `wakeLoop` is called with the lock held when a loop that had nothing to do has work: it must
+  // only signal. No more loops than jobs, so that each has room for one.
   Scheduler(Limits limits, std::function<void(unsigned loop)> wakeLoop);
 
   struct Filing {
@@ -52,7 +55,7 @@ class Scheduler {
   struct Taken {
     std::vector<std::unique_ptr<Target>> targets;
     uint64_t nextPauseEndNs = 0;  // 0: no host is paused
-    bool isLow = false;           // half of what waited after the last add is gone; said once an add
+    bool isLow = false;  // half of what waited after the last add is gone; said once an add
   };
   // What `loop` is to start now.
   Taken take(unsigned loop, uint64_t nowNs);
@@ -60,8 +63,8 @@ class Scheduler {
   // A target that was taken does not run any more: its slot is free.
   void release(unsigned loop, Host* host, bool wasScout);
 
-  // The scout of a host on `loop` has learned what it was sent for (`version`: CURL_HTTP_VERSION_*, or 0 when
-  // only its name was to be looked up), or has failed. The others may start.
+  // The scout of a host on `loop` has learned what it was sent for (`version`: CURL_HTTP_VERSION_*,
+  // or 0 when only its name was to be looked up), or has failed. The others may start.
   void scouted(unsigned loop, Host* host, long version);
 
   // A connection of a multiplexing host is gone: the next target is a scout again.

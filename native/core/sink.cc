@@ -28,11 +28,13 @@ bool Sink::write(const char* data, size_t size) noexcept {
   }
 }
 
-// Capacity grows with the content (the server's word alone reserves at most kMaxHeld) and is paid for in full.
+// Capacity grows with the content (the server's word alone reserves at most kMaxHeld) and is paid
+// for in full.
 bool Sink::hold(const char* data, size_t size) {
   const size_t need = held_.size() + size;
   if (need > held_.capacity() || budgeted_ == 0) {
-    const size_t capacity = std::max({need, held_.size() * 2, static_cast<size_t>(std::max<int64_t>(expected_, 0))});
+    const size_t capacity =
+        std::max({need, held_.size() * 2, static_cast<size_t>(std::max<int64_t>(expected_, 0))});
     const auto more = static_cast<int64_t>(capacity) - budgeted_;
     if (!budget_.take(more)) return false;
     budgeted_ += more;

@@ -1,7 +1,9 @@
-// Where the body bytes of one transfer go: held while small, then into NAME.part; a name is only seen whole.
+// Where the body bytes of one transfer go: held while small, then into NAME.part; a name is only
+// seen whole.
 //
 // Lifetime and thread rules:
-// 1. A sink belongs to one transfer on one loop; write, finish and its destructor run on that loop's thread.
+// 1. A sink belongs to one transfer on one loop; write, finish and its destructor run on that
+// loop's thread.
 // 2. finish() may answer later: the sink lives until `done` was called, on the loop's thread.
 // 3. Destroyed unfinished, a held body is gone and a .part stays, without its final name.
 #pragma once
@@ -51,11 +53,12 @@ class Sink {
   // What is known of the body's size before its first byte (-1: nothing).
   void expect(int64_t size) noexcept { expected_ = size; }
 
-  // False: see error(). write(2) happens here: a write of 16 KiB to the page cache is cheaper than a thread's.
+  // False: see error(). write(2) happens here: a write of 16 KiB to the page cache is cheaper than
+  // a thread's.
   bool write(const char* data, size_t size) noexcept;
 
-  // Gives the body its name; `listener` hears of it now (small bodies) or later. The caller has checked that
-  // the body is whole.
+  // Gives the body its name; `listener` hears of it now (small bodies) or later. The caller has
+  // checked that the body is whole.
   void finish(uv_loop_t* loop, Listener& listener) noexcept;
 
   int64_t size() const noexcept { return size_; }

@@ -19,6 +19,7 @@ struct Hops {
   std::vector<std::string> cookies;  // CURLINFO_COOKIELIST of the last hop
   unsigned count = 0;
   uint64_t redirectNs = 0;  // spent before the present hop
+  long connects = 0;        // opened before the present hop
 };
 
 struct Target {
@@ -29,13 +30,14 @@ struct Target {
   Host* host = nullptr;  // of the present hop, while filed or running
   std::unique_ptr<Hops> hops;
   uint64_t queuedNs = 0;
-  uint64_t startedNs = 0;    // first hop; 0: not yet
+  uint64_t startedNs = 0;  // first hop; 0: not yet
   bool isScout = false;
   bool isFreshRetry = false;  // a reused connection died under it; once a target
   bool wasSeen = false;       // existing files were looked for
 };
 
-// Scheme, host and port; owned and guarded by the scheduler, but for what a loop may read of a running target's.
+// Scheme, host and port; owned and guarded by the scheduler, but for what a loop may read of a
+// running target's.
 struct Host {
   std::string key;            // never changes
   bool mayMultiplex = false;  // never changes

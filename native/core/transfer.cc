@@ -13,7 +13,8 @@
 namespace mcurl {
 namespace {
 
-// Of an error page or a redirect's body this much is read to keep the connection; then it is closed.
+// Of an error page or a redirect's body this much is read to keep the connection; then it is
+// closed.
 constexpr int64_t kMaxUnwanted = 64 << 10;
 
 constexpr uint64_t kNsPerMs = 1'000'000;
@@ -42,7 +43,9 @@ T info(CURL* easy, CURLINFO what) {
   return value;
 }
 
-std::string text(const char* value) { return value == nullptr ? std::string{} : std::string{value}; }
+std::string text(const char* value) {
+  return value == nullptr ? std::string{} : std::string{value};
+}
 
 }  // namespace
 
@@ -75,9 +78,11 @@ Transfer::Transfer(std::unique_ptr<Target> target, const Request& request, Direc
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &owner);
   if (share != nullptr) curl_easy_setopt(easy, CURLOPT_SHARE, share);
   // Where many share one connection only the scout opens another.
-  if (target_->isFreshRetry && (target_->isScout || !target_->host->isMultiplexed)) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (target_->isFreshRetry && (target_->isScout || !target_->host->isMultiplexed))
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   if (target_->timeoutMs > 0) {
-    const double left = target_->timeoutMs - static_cast<double>((nowNs - target_->startedNs) / kNsPerMs);
+    const double left =
+        target_->timeoutMs - static_cast<double>((nowNs - target_->startedNs) / kNsPerMs);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left < 1 ? 1L : static_cast<long>(left));
   }
   // Cookies of earlier hops, or of a file: libcurl's own domain rules decide which are sent.
@@ -119,7 +124,8 @@ size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
   transfer.owner_.onBytes(count);
   if (!transfer.isWanted()) {
     transfer.unwanted_ += static_cast<int64_t>(count);
-    if (transfer.unwanted_ <= kMaxUnwanted && transfer.response_.contentLength <= kMaxUnwanted) return count;
+    if (transfer.unwanted_ <= kMaxUnwanted && transfer.response_.contentLength <= kMaxUnwanted)
+      return count;
     transfer.isDropped_ = true;
     return 0;
   }
@@ -152,7 +158,8 @@ size_t Transfer::onHeader(char* data, size_t, size_t count, void* self) noexcept
     return 0;
   }
   // An empty cookie line starts libcurl's cookie engine, which only a redirect needs.
-  if (response.status >= 300 && response.status < 400 && count > 5 && std::memcmp(data, "HTTP/", 5) == 0) {
+  if (response.status >= 300 && response.status < 400 && count > 5 &&
+      std::memcmp(data, "HTTP/", 5) == 0) {
     curl_easy_setopt(transfer.easy(), CURLOPT_COOKIELIST, "Set-Cookie: ");
   }
   if (response.headersDone && !wereDone) transfer.owner_.onHeaders(transfer);
@@ -166,7 +173,8 @@ curl_socket_t Transfer::onOpenSocket(void* self, curlsocktype, curl_sockaddr* ad
     transfer.isGivenBack_ = true;
     return CURL_SOCKET_BAD;
   }
-  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                          address->protocol);
   if (fd < 0) {
     transfer.socketErrno_ = errno;
     return CURL_SOCKET_BAD;
@@ -184,7 +192,8 @@ int Transfer::onCloseSocket(void* owner, curl_socket_t fd) noexcept {
 Transfer::Judgement Transfer::judge(CURLcode result) {
   using Next = Judgement::Next;
   if (sinkFailed_) {
-    return {Next::kFail, Reason::kLocal, CURLE_WRITE_ERROR, sink_.error().osErrno, sink_.error().text};
+    return {Next::kFail, Reason::kLocal, CURLE_WRITE_ERROR, sink_.error().osErrno,
+            sink_.error().text};
   }
   if (response_.bad != nullptr) {
     return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0, response_.bad};
@@ -196,8 +205,13 @@ Transfer::Judgement Transfer::judge(CURLcode result) {
     return {Next::kGiveBack, Reason::kLocal, result, socketErrno_,
             "too many open files: lower -j or raise the limit (ulimit -n)"};
   }
+  if (result == CURLE_OUT_OF_MEMORY && response_.isHttp && !response_.headersDone) {
+    return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0,
+            "the answer's headers are too large"};
+  }
   const bool wasReused = !openedSocket_ && info<long>(easy(), CURLINFO_NUM_CONNECTS) == 0;
-  if (wasReused && diesOnReuse(result) && !sawBody_ && !response_.isHttp && !target_->isFreshRetry) {
+  if (wasReused && diesOnReuse(result) && !sawBody_ && !response_.isHttp &&
+      !target_->isFreshRetry) {
     return {Next::kFresh, Reason::kTransfer, result, 0, {}};
   }
   return {Next::kFail, Reason::kTransfer, result, 0,
@@ -217,8 +231,9 @@ Transfer::Judgement Transfer::judgeAnswer() const {
             "the server answered " + std::to_string(response_.status)};
   }
   if (isSizeKnown() && sink_.size() != response_.contentLength) {
-    return {Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
-            std::to_string(sink_.size()) + " bytes came of " + std::to_string(response_.contentLength)};
+    return {
+        Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
+        std::to_string(sink_.size()) + " bytes came of " + std::to_string(response_.contentLength)};
   }
   return {Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
 }
@@ -236,33 +251,37 @@ void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
   unsigned flags = 0;
   if (target_->isFreshRetry) flags |= kFreshRetry;
   if (response_.isHttp) {
-    const bool hasBody = response_.status != 204 && response_.status != 205 && response_.status != 304;
-    const bool isFramed = response_.contentLength >= 0 || (response_.isHttp1 && response_.isChunked);
+    const bool hasBody =
+        response_.status != 204 && response_.status != 205 && response_.status != 304;
+    const bool isFramed =
+        response_.contentLength >= 0 || (response_.isHttp1 && response_.isChunked);
     if (hasBody && !isFramed) flags |= kUnverified;
   } else if (info<curl_off_t>(e, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T) < 0) {
     flags |= kUnverified;
   }
   record.flags = flags;
-  if (response_.status >= 400) {
-    const auto seconds = info<curl_off_t>(e, CURLINFO_RETRY_AFTER);
-    if (seconds > 0) record.retryAfterMs = static_cast<double>(seconds) * 1000;
-  }
+  record.retryAfterMs = response_.retryAfterMs;
   if (!timings) return;
   const auto us = [e](CURLINFO what) { return static_cast<double>(info<curl_off_t>(e, what)); };
   record.sizeDownload = us(CURLINFO_SIZE_DOWNLOAD_T);
-  record.numConnects = static_cast<double>(info<long>(e, CURLINFO_NUM_CONNECTS));
+  record.numConnects = static_cast<double>(connects());
   record.httpVersion = static_cast<double>(info<long>(e, CURLINFO_HTTP_VERSION));
   record.remotePort = static_cast<double>(info<long>(e, CURLINFO_PRIMARY_PORT));
   record.timeQueueUs = static_cast<double>((target_->startedNs - target_->queuedNs) / 1000);
-  const double before = hops == nullptr ? 0 : static_cast<double>(hops->redirectNs) / 1000;
+  const double before = hops == nullptr ? 0 : static_cast<double>(hops->redirectNs / 1000);
   record.timeRedirectUs = before;
-  // As curl reports a followed redirect: phases of the last hop, counted from the first one's start.
+  // As curl reports a followed redirect: phases of the last hop, counted from the first one's
+  // start.
   record.timeNamelookupUs = before + us(CURLINFO_NAMELOOKUP_TIME_T);
   record.timeConnectUs = before + us(CURLINFO_CONNECT_TIME_T);
   record.timePretransferUs = before + us(CURLINFO_PRETRANSFER_TIME_T);
   record.timeStarttransferUs = before + us(CURLINFO_STARTTRANSFER_TIME_T);
   const double appconnect = us(CURLINFO_APPCONNECT_TIME_T);
   record.timeAppconnectUs = appconnect > 0 ? before + appconnect : 0;
+}
+
+long Transfer::connects() const {
+  return info<long>(easy(), CURLINFO_NUM_CONNECTS) + (target_->hops ? target_->hops->connects : 0);
 }
 
 Details Transfer::details(std::string error) const {
@@ -273,7 +292,8 @@ Details Transfer::details(std::string error) const {
 std::vector<std::string> Transfer::cookies() const {
   const Slist list{info<curl_slist*>(easy(), CURLINFO_COOKIELIST)};
   std::vector<std::string> lines;
-  for (const curl_slist* item = list.get(); item != nullptr; item = item->next) lines.emplace_back(item->data);
+  for (const curl_slist* item = list.get(); item != nullptr; item = item->next)
+    lines.emplace_back(item->data);
   return lines;
 }
 

@@ -19,7 +19,8 @@
 
 namespace mcurl {
 
-// Live counters of one running transfer, for the screen: written by its loop, read by JavaScript, all relaxed.
+// Live counters of one running transfer, for the screen: written by its loop, read by JavaScript,
+// all relaxed.
 struct Slot {
   static constexpr uint64_t kFree = ~0ULL;
   std::atomic<uint64_t> id{kFree};
@@ -80,6 +81,8 @@ class Transfer {
   // Copies what is known of the ended transfer; with `timings` also libcurl's phases.
   void fill(Record& record, bool timings, uint64_t nowNs) const;
   Details details(std::string error) const;
+  // Connections opened for all hops.
+  long connects() const;
   std::vector<std::string> cookies() const;
 
   // The loop's own notes: the place among its transfers, and whether the CURLM has the handle.
@@ -89,7 +92,8 @@ class Transfer {
  private:
   static size_t onBody(char* data, size_t size, size_t count, void* self) noexcept;
   static size_t onHeader(char* data, size_t size, size_t count, void* self) noexcept;
-  static curl_socket_t onOpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address) noexcept;
+  static curl_socket_t onOpenSocket(void* self, curlsocktype purpose,
+                                    curl_sockaddr* address) noexcept;
   static int onCloseSocket(void* owner, curl_socket_t fd) noexcept;
 
   bool isWanted() const noexcept;

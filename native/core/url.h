@@ -1,4 +1,5 @@
-// Hosts by libcurl's own URL parser. A host key is scheme://host, with :port unless it is the scheme's own.
+// Hosts by libcurl's own URL parser. A host key is scheme://host, with :port unless it is the
+// scheme's own.
 #pragma once
 
 #include <optional>
@@ -9,11 +10,12 @@
 
 namespace mcurl {
 
-// The part of a WHATWG href up to its path, user and password taken out: equal for all URLs of a host.
-// Empty when there is no "://".
+// The part of a WHATWG href up to its path, user and password taken out: equal for all URLs of a
+// host. Empty when there is no "://".
 std::string hrefHostKey(std::string_view href);
 
-// The host key as curl_url_get reads it; nothing when libcurl cannot parse the URL or it has no host.
+// The host key as curl_url_get reads it; nothing when libcurl cannot parse the URL or it has no
+// host.
 std::optional<std::string> curlHostKey(const char* url);
 std::optional<std::string> curlHostKey(CURLU* url);
 

@@ -11,8 +11,8 @@
 namespace mcurl {
 namespace {
 
-constexpr std::array<std::string_view, 5> kSecrets{"Authorization:", "Proxy-Authorization:", "Cookie:",
-                                                   "Set-Cookie:", "X-Api-Key:"};
+constexpr std::array<std::string_view, 5> kSecrets{
+    "Authorization:", "Proxy-Authorization:", "Cookie:", "Set-Cookie:", "X-Api-Key:"};
 
 void append(std::string& out, std::string_view text) {
   for (const char c : text) {
@@ -31,7 +31,8 @@ void writeLine(char mark, std::string_view line) {
   std::string out{mark, ' '};
   std::string_view shown = line;
   for (const std::string_view secret : kSecrets) {
-    if (line.size() >= secret.size() && strncasecmp(line.data(), secret.data(), secret.size()) == 0) {
+    if (line.size() >= secret.size() &&
+        strncasecmp(line.data(), secret.data(), secret.size()) == 0) {
       shown = line.substr(0, secret.size());
     }
   }
