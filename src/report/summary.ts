@@ -37,7 +37,8 @@ export function summaryLines(
   const counts = [
     stats.skipped > 0 ? `${formatCount(stats.skipped)} skipped (exist)` : '',
     stats.unverified > 0 ? `${formatCount(stats.unverified)} unverified (no length told)` : '',
-    stats.retries > 0 ? plural(stats.retries, 'retry').replace(/retrys$/, 'retries') : '',
+    stats.retries === 1 ? '1 retry' : '',
+    stats.retries > 1 ? `${formatCount(stats.retries)} retries` : '',
     stats.failed > 0 ? `${formatCount(stats.failed)} failed` : '',
   ].filter((count) => count !== '');
   const lines = [
@@ -48,11 +49,10 @@ export function summaryLines(
   ];
   const groups = [...stats.failures.values()].sort((a, b) => b.count - a.count);
   lines.push(...groups.slice(0, MOST_GROUPS).map(groupText));
-  const more = groups.slice(MOST_GROUPS).reduce((count, group) => count + group.count, 0);
-  if (more > 0) {
-    lines.push(
-      `  and ${formatCount(more)} more of ${plural(groups.length - MOST_GROUPS, 'other kind')}`,
-    );
+  const others = groups.slice(MOST_GROUPS);
+  if (others.length > 0) {
+    const more = others.reduce((count, group) => count + group.count, 0);
+    lines.push(`  and ${formatCount(more)} more of ${others.length} other kinds or hosts`);
   }
   const next = nextStep(stats, groups, wasStopped);
   if (next !== undefined) lines.push(next);
