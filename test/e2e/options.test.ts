@@ -1,7 +1,9 @@
 /** curl's letters with curl's meanings, checked in what the origin saw. */
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeCertificates } from '../support/certificates.ts';
 import { content, type Origin, type OriginRequest, useOrigin } from '../support/origin.ts';
 import { type CliOptions, namesIn, runCli, runFetch } from '../support/run-cli.ts';
@@ -97,6 +99,30 @@ describe('the request', () => {
     expect(cookies.stderr).toContain('nowhere.txt');
   });
 
+  it('of each target has its own user, on connections that all of them share', async () => {
+    const origin = await useOrigin();
+    const users = Array.from({ length: 40 }, (_, index) => `user${index}:pw${index}`);
+    const lines = users.map((user) => origin.url(`/${user}`).replace('//', `//${user}@`));
+    const { code, stderr } = await runFetch(lines, ['--max-per-host', '2']);
+    expect(code, stderr).toBe(0);
+    for (const { path, headers } of origin.requests) {
+      expect(headers['authorization']).toBe(basic(path.slice(1)));
+    }
+    expect(origin.requests).toHaveLength(users.length);
+  });
+
+  it('cannot be given lines by a URL', async () => {
+    const origin = await useOrigin();
+    const { headers, url } = await seenBy(
+      origin,
+      [],
+      {},
+      origin.url('/a%0d%0aX-Evil:%201?b%0d%0aX-Evil:%201'),
+    );
+    expect(url).toBe('/a%0d%0aX-Evil:%201?b%0d%0aX-Evil:%201');
+    expect(headers).not.toHaveProperty('x-evil');
+  });
+
   it('-n takes name and password of the machine from ~/.netrc', async () => {
     const cwd = useTmp();
     writeFileSync(join(cwd, '.netrc'), 'machine 127.0.0.1 login me password pw\n', { mode: 0o600 });
@@ -168,6 +194,14 @@ describe('where it goes', () => {
     expect(proxy.requests).toHaveLength(2);
   });
 
+  it('-x has a name and password of its own', async () => {
+    const proxy = await useOrigin();
+    const url = proxy.url('').replace('//', '//me:pw@');
+    const { headers } = await seenBy(proxy, ['-x', url], {}, 'http://example.test/a');
+    expect(headers['proxy-authorization']).toBe(basic('me:pw'));
+    expect(headers['authorization']).toBeUndefined();
+  });
+
   it('https goes through a tunnel that sees no secrets', async () => {
     const { server, caFile } = makeCertificates(useTmp());
     const secure = await useOrigin({ tls: server });
@@ -226,8 +260,15 @@ describe('TLS', () => {
   });
 
   it('a plain server behind https is a TLS failure', async () => {
-    const origin = await useOrigin();
-    const url = origin.url('/a').replace('http:', 'https:');
+    const plain = createServer((socket) => {
+      socket.on('error', () => {}); // The client leaves as soon as it sees that this is no TLS.
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    });
+    await once(plain.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => {
+      plain.close();
+    });
+    const url = `https://127.0.0.1:${(plain.address() as AddressInfo).port}/a`;
     const { code, stderr } = await runFetch([url], ['--retry', '0']);
     expect(code, stderr).toBe(5);
   });

@@ -1,11 +1,10 @@
 /** Being told to stop, being killed, being left without listeners: nothing half-done gets a name. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { content, type Origin, useOrigin } from '../support/origin.ts';
-import { namesIn, PROGRAM, runFetch, startFetch } from '../support/run-cli.ts';
+import { namesIn, runFetch, startCli, startFetch } from '../support/run-cli.ts';
 import { useTmp } from '../support/tmp.ts';
 
 /** Two files that end, one that stops in its body, one that never gets an answer. */
@@ -104,17 +103,12 @@ describe('SIGKILL', () => {
 describe('SIGHUP that was ignored at the start', () => {
   it('stays ignored, as under nohup', async () => {
     const origin = await useOrigin();
-    const cwd = useTmp();
-    const script = 'trap "" HUP; exec "$0" "$@"';
-    const args = [PROGRAM, 'fetch', origin.url('/a?hold')];
-    const child = spawn('sh', ['-c', script, ...args], { cwd, stdio: 'ignore' });
-    onTestFinished(() => {
-      child.kill('SIGKILL');
-    });
+    const run = startCli(['fetch', origin.url('/a?hold')], { before: 'trap "" HUP' });
     await origin.arrived('/a');
-    child.kill('SIGHUP');
+    run.child.kill('SIGHUP');
     origin.release();
-    expect(await once(child, 'close')).toEqual([0, null]);
+    const { code, stderr } = await run.finished;
+    expect(code, stderr).toBe(0);
   });
 });
 
@@ -135,20 +129,17 @@ describe('a closed output', () => {
     expect(namesIn(run.out)).toHaveLength(50);
   });
 
-  it.each(['>&-', '2>&-', '<&- >&- 2>&-'])(
+  it.each(['exec >&-', 'exec 2>&-', 'exec <&- >&- 2>&-'])(
     '(%s from the start) ends no download, and no file gets its output',
-    async (closing) => {
+    async (before) => {
       const origin = await useOrigin();
-      const cwd = useTmp();
-      const script = `exec "$0" "$@" ${closing}`;
-      const urls = [origin.url('/a'), origin.url('/b?size=1000000'), origin.url('/c?status=404')];
-      const args = [PROGRAM, 'fetch', ...urls, '--json', '-d', 'out'];
-      const child = spawn('sh', ['-c', script, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
-      child.stdout.resume();
-      child.stderr.resume();
-      expect(await once(child, 'close')).toEqual([8, null]);
-      expect(readFileSync(join(cwd, 'out/a')).equals(content('/a'))).toBe(true);
-      expect(readFileSync(join(cwd, 'out/b')).equals(content('/b', 1_000_000))).toBe(true);
+      const paths = ['/a', '/b?size=1000000', '/c?status=404'];
+      const lines = paths.map((path) => origin.url(path));
+      const { code, out, names } = await runFetch(lines, ['--json'], { before });
+      expect(code).toBe(8);
+      expect(names).toEqual(['a', 'b']);
+      expect(readFileSync(join(out, 'a')).equals(content('/a'))).toBe(true);
+      expect(readFileSync(join(out, 'b')).equals(content('/b', 1_000_000))).toBe(true);
     },
   );
 

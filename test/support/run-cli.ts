@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { useTmp } from './tmp.ts';
 
-/** What a person's shell starts. */
-export const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
 
 /** With the Node that runs the tests in front, as the program looks for it there. */
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
@@ -21,6 +20,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What stdin gives; default: /dev/null. */
   readonly stdin?: string | Buffer;
+  /** A line for the shell that becomes the program: `ulimit -n 60`, `exec 2>&-`. */
+  readonly before?: string;
 }
 
 export interface CliResult {
@@ -44,7 +45,9 @@ export interface CliRun {
 /** Starts `mcurl ARGS`; killed at the end of the test if it still runs. */
 export function startCli(args: readonly string[], options: CliOptions = {}): CliRun {
   const cwd = options.cwd ?? useTmp();
-  const child = spawn(PROGRAM, args, {
+  const shell = ['sh', '-c', `${options.before}; exec "$0" "$@"`];
+  const [program = '', ...words] = [...(options.before ? shell : []), PROGRAM, ...args];
+  const child = spawn(program, words, {
     cwd,
     env: { PATH, HOME: cwd, ...options.env },
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
