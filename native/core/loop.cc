@@ -45,6 +45,7 @@ Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool
 Loop::Loop(Shared& shared, unsigned index)
     : shared_{shared}, index_{index}, slots_(shared.limits.jobs) {
   for (Slot& slot : slots_) freeSlots_.push_back(&slot);
+  transfers_.reserve(slots_.size());
   if (uv_loop_init(&uv_) != 0) throw std::bad_alloc();
   uv_.data = this;
   uv_async_init(&uv_, &async_, [](uv_async_t* handle) {
@@ -324,7 +325,9 @@ bool Loop::begin(std::unique_ptr<Target> target) {
   }
   try {
     CURLSH* share = shared_.request.sharesTls() ? share_.get() : nullptr;
-    auto transfer = std::make_unique<Transfer>(std::move(target), shared_.request,
+    Easy easy{curl_easy_init()};
+    if (!easy) throw std::bad_alloc();
+    auto transfer = std::make_unique<Transfer>(std::move(easy), std::move(target), shared_.request,
                                                shared_.directory, shared_.budget, share,
                                                static_cast<Transfer::Owner&>(*this), uv_hrtime());
     Transfer& added = *transfer;

@@ -8,7 +8,8 @@
 // 3. Events only record: they must not call any member but assign(), and cannot fail (libcurl
 // versions crash
 //    on -1).
-// 4. After failed() turns true no action is allowed until every handle is removed; then new ones
+// 4. remove() takes only handles whose add() succeeded.
+// 5. After failed() turns true no action is allowed until every handle is removed; then new ones
 // may be added.
 #pragma once
 

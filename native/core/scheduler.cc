@@ -58,8 +58,9 @@ void Scheduler::add(std::vector<Filing> filings) {
   }
   lowWater_ = waiting_ / 2;
   const auto wanted = (waiting_ + kWaitingPerLoop - 1) / kWaitingPerLoop;
-  if (inUse_ < limits_.loops && inUse_ < wanted) {
-    inUse_ = static_cast<unsigned>(std::min<size_t>(limits_.loops, wanted));
+  const size_t most = std::min(limits_.loops, limits_.jobs);  // lowerJobs() may have left few
+  if (inUse_ < std::min(most, wanted)) {
+    inUse_ = static_cast<unsigned>(std::min(most, wanted));
     for (auto& [key, host] : hosts_) enlist(*host, kNoLoop, 0);
   } else {
     for (Host* host : woken) enlist(*host, kNoLoop, 0);
@@ -99,13 +100,16 @@ void Scheduler::wake(unsigned loop) {
 
 // Puts a host on the list of each loop that may serve it. `caller` looks at its own list anyway.
 // With nowNs 0 a paused host stays off; take() looks at the pauses.
-void Scheduler::enlist(Host& host, unsigned caller, uint64_t nowNs) {
+bool Scheduler::enlist(Host& host, unsigned caller, uint64_t nowNs) {
+  bool isNew = false;
   for (unsigned loop = 0; loop < inUse_; ++loop) {
     if (host.onLoop[loop].isListed || !isEligible(host, loop, nowNs)) continue;
     host.onLoop[loop].isListed = true;
     rings_[loop].push_back(&host);
     if (loop != caller && std::exchange(loads_[loop].isHungry, false)) wake(loop);
+    isNew = true;
   }
+  return isNew;
 }
 
 Scheduler::Taken Scheduler::take(unsigned loop, uint64_t nowNs) {
@@ -183,11 +187,14 @@ void Scheduler::release(unsigned loop, Host* host, bool wasScout) {
 void Scheduler::endScout(unsigned loop, Host& host) {
   host.onLoop[loop].scout = Scout::kDone;
   --scouts_;
-  if (scoutQueue_.empty()) return;
-  Host& next = *scoutQueue_.front();
-  scoutQueue_.pop_front();
-  next.isAwaitingScout = false;
-  enlist(next, loop, 0);
+  // The place goes to the first host that still wants one.
+  while (!scoutQueue_.empty()) {
+    Host& next = *scoutQueue_.front();
+    scoutQueue_.pop_front();
+    next.isAwaitingScout = false;
+    if (enlist(next, loop, 0)) return;
+    if (&next != &host) forgetIdle(next);
+  }
 }
 
 void Scheduler::scouted(unsigned loop, Host* host, long version) {

@@ -88,7 +88,8 @@ class Scheduler {
   bool isEligible(const Host& host, unsigned loop, uint64_t nowNs) const;
   unsigned share(unsigned cap, unsigned loop, size_t turn) const;
   void wake(unsigned loop);
-  void enlist(Host& host, unsigned caller, uint64_t nowNs);
+  // True when some loop's list is longer for it.
+  bool enlist(Host& host, unsigned caller, uint64_t nowNs);
   void endScout(unsigned loop, Host& host);
   void forgetIdle(Host& host);
 

@@ -49,14 +49,14 @@ std::string text(const char* value) {
 
 }  // namespace
 
-Transfer::Transfer(std::unique_ptr<Target> target, const Request& request, Directory& directory,
-                   HeldBudget& budget, CURLSH* share, Owner& owner, uint64_t nowNs)
+Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& request,
+                   Directory& directory, HeldBudget& budget, CURLSH* share, Owner& owner,
+                   uint64_t nowNs) noexcept
     : request_{request},
       owner_{owner},
       target_{std::move(target)},
       sink_{directory, budget, target_->name},
-      easy_{curl_easy_init()} {
-  if (!easy_) throw std::bad_alloc();
+      easy_{std::move(handle)} {
   errorText_[0] = '\0';
   CURL* easy = easy_.get();
   const Hops* hops = target_->hops.get();

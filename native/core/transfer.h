@@ -59,9 +59,9 @@ class Transfer {
     std::string error;
   };
 
-  // Throws std::bad_alloc, std::runtime_error.
-  Transfer(std::unique_ptr<Target> target, const Request& request, Directory& directory,
-           HeldBudget& budget, CURLSH* share, Owner& owner, uint64_t nowNs);
+  // Cannot throw: a target that is moved in has an owner.
+  Transfer(Easy easy, std::unique_ptr<Target> target, const Request& request, Directory& directory,
+           HeldBudget& budget, CURLSH* share, Owner& owner, uint64_t nowNs) noexcept;
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
