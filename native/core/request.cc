@@ -87,7 +87,7 @@ Request::Request(RequestOptions options, unsigned jobs)
                            [](const std::string& line) { return isHeader(line, "Range"); });
 }
 
-void Request::apply(CURL* easy, bool isHttps, bool isFirstHost) const {
+void Request::apply(CURL* easy, std::string_view hostKey, bool isFirstHost) const {
   const RequestOptions& o = options_;
   const auto set = [easy](CURLoption option, const std::string& value) {
     if (!value.empty()) curl_easy_setopt(easy, option, value.c_str());
@@ -122,7 +122,7 @@ void Request::apply(CURL* easy, bool isHttps, bool isFirstHost) const {
   } else if (foreignHeaders_) {
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, foreignHeaders_.get());
   }
-  if (!isHttps && o.proxy.empty()) return;
+  if (!hostKey.starts_with("https://") && !hostKey.starts_with("ftps://")) return;
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_CAINFO, o.cacert);
   if (isFirstHost) {

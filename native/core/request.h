@@ -46,8 +46,8 @@ class Request {
   Request(RequestOptions options, unsigned jobs);
 
   // Sets everything but URL, callbacks and time left. `isFirstHost`: credentials, cookies given by
-  // hand and all headers may go along. libcurl ignores what does not concern a scheme.
-  void apply(CURL* easy, bool isHttps, bool isFirstHost) const;
+  // hand and all headers may go along.
+  void apply(CURL* easy, std::string_view hostKey, bool isFirstHost) const;
 
   // A connection to such a host may carry many streams, so its version must be learned before it is
   // shared out.

@@ -64,7 +64,7 @@ Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& r
                  target_->host->key == hops->firstHostKey;
   if (target_->startedNs == 0) target_->startedNs = nowNs;
 
-  request.apply(easy, target_->host->key.starts_with("https"), isFirstHost_);
+  request.apply(easy, target_->host->key, isFirstHost_);
   curl_easy_setopt(easy, CURLOPT_URL, target_->url.c_str());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, errorText_);
