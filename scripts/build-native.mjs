@@ -67,7 +67,7 @@ const stamp = JSON.stringify({
   libuv: pkgConfig('libuv'),
   gyp: readFileSync(join(native, 'binding.gyp'), 'utf8'),
   // binding.gyp lists the tests by a wildcard.
-  tests: readdirSync(join(root, 'test/native')),
+  tests: existsSync(join(root, 'test/native')) ? readdirSync(join(root, 'test/native')) : [],
 });
 
 function pkgConfig(library) {
