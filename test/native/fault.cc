@@ -1,0 +1,73 @@
+#include "fault.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdarg>
+
+namespace fault {
+
+Fault socketAction;
+Fault addHandle;
+Fault tmpFile;
+Fault linkAt;
+Fault socket;
+
+}  // namespace fault
+
+// glibc's headers turn openat into openat64.
+#ifdef __GLIBC__
+#define WRAPPED_OPENAT(prefix) prefix##openat64
+#else
+#define WRAPPED_OPENAT(prefix) prefix##openat
+#endif
+
+extern "C" {
+
+CURLMcode __real_curl_multi_socket_action(CURLM*, curl_socket_t, int, int*);
+CURLMcode __wrap_curl_multi_socket_action(CURLM* multi, curl_socket_t fd, int events,
+                                          int* running) {
+  const CURLMcode code = __real_curl_multi_socket_action(multi, fd, events, running);
+  return fault::socketAction.isDue() ? static_cast<CURLMcode>(fault::socketAction.code()) : code;
+}
+
+CURLMcode __real_curl_multi_add_handle(CURLM*, CURL*);
+CURLMcode __wrap_curl_multi_add_handle(CURLM* multi, CURL* easy) {
+  if (fault::addHandle.isDue()) return static_cast<CURLMcode>(fault::addHandle.code());
+  return __real_curl_multi_add_handle(multi, easy);
+}
+
+int WRAPPED_OPENAT(__real_)(int directory, const char* path, int flags, ...);
+int WRAPPED_OPENAT(__wrap_)(int directory, const char* path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  const bool isTmpFile = (flags & O_TMPFILE) == O_TMPFILE;
+  const mode_t mode = isTmpFile || (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  if (isTmpFile && fault::tmpFile.isDue()) {
+    errno = fault::tmpFile.code();
+    return -1;
+  }
+  return WRAPPED_OPENAT(__real_)(directory, path, flags, mode);
+}
+
+int __real_linkat(int, const char*, int, const char*, int);
+int __wrap_linkat(int from, const char* path, int to, const char* name, int flags) {
+  if (fault::linkAt.isDue()) {
+    errno = fault::linkAt.code();
+    return -1;
+  }
+  return __real_linkat(from, path, to, name, flags);
+}
+
+int __real_socket(int, int, int);
+int __wrap_socket(int family, int type, int protocol) {
+  if (fault::socket.isDue()) {
+    errno = fault::socket.code();
+    return -1;
+  }
+  return __real_socket(family, type, protocol);
+}
+
+}  // extern "C"
