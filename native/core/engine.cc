@@ -49,30 +49,10 @@ void Engine::add(std::vector<NewTarget> targets) {
   filings.reserve(targets.size());
   std::vector<Completion> refused;
   const uint64_t now = uv_hrtime();
-  std::string agreed;  // the last host key on which libcurl and WHATWG agree
+  std::vector<std::string> made;  // host keys that are no piece of their URL
+  made.reserve(targets.size());
+  std::string_view agreed;  // the last host key on which libcurl and WHATWG agree
   for (NewTarget& given : targets) {
-    std::string hostKey = hrefHostKey(given.url);
-    // Equal up to the path means equal to libcurl too; with user and password each URL is looked
-    // at.
-    const bool isPlain = given.url.starts_with(hostKey);
-    if (!isPlain || hostKey != agreed) {
-      const auto read = curlHostKey(given.url.c_str());
-      if (!read || *read != hostKey) {
-        Completion completion;
-        completion.record.id = given.id;
-        completion.record.reason = static_cast<double>(Reason::kUrl);
-        completion.record.result = CURLE_URL_MALFORMAT;
-        completion.details = std::make_unique<Details>(
-            Details{given.url,
-                    {},
-                    {},
-                    read ? "ambiguous URL: libcurl reads its host as " + *read
-                         : "libcurl cannot read this URL"});
-        refused.push_back(std::move(completion));
-        continue;
-      }
-      if (isPlain) agreed = hostKey;
-    }
     auto target = std::make_unique<Target>();
     target->id = given.id;
     target->url = std::move(given.url);
@@ -80,8 +60,33 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->timeoutMs = given.timeoutMs;
     target->queuedNs = now;
     target->wasSeen = given.isRetry;
-    const bool mayMultiplex = shared_.request.mayMultiplex(hostKey);
-    filings.push_back({std::move(target), std::move(hostKey), mayMultiplex, given.isRetry});
+    HrefHostKey key = hrefHostKey(target->url);
+    // Equal up to the path means equal to libcurl too; with user and password each URL is looked
+    // at.
+    if (!key.made.empty() || key.prefix != agreed) {
+      const auto read = curlHostKey(target->url.c_str());
+      if (!read || *read != key.view()) {
+        Completion completion;
+        completion.record.id = target->id;
+        completion.record.reason = static_cast<double>(Reason::kUrl);
+        completion.record.result = CURLE_URL_MALFORMAT;
+        completion.details = std::make_unique<Details>(
+            Details{std::move(target->url),
+                    {},
+                    {},
+                    read ? "ambiguous URL: libcurl reads its host as " + *read
+                         : "libcurl cannot read this URL"});
+        refused.push_back(std::move(completion));
+        continue;
+      }
+      if (key.made.empty()) {
+        agreed = key.prefix;
+      } else {
+        key.prefix = made.emplace_back(std::move(key.made));
+      }
+    }
+    const bool mayMultiplex = shared_.request.mayMultiplex(key.prefix);
+    filings.push_back({std::move(target), key.prefix, mayMultiplex, given.isRetry});
   }
   shared_.infoQueue.push(refused);
   if (filings.empty()) return;

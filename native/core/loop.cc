@@ -402,7 +402,8 @@ void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
 void Loop::giveBack(Transfer& transfer) {
   Host& host = *transfer.target().host;
   if (host.isMultiplexed) shared_.scheduler.unscout(index_, &host);
-  Scheduler::Filing filing{nullptr, host.key, host.mayMultiplex, true};
+  const std::string hostKey = host.key;  // the host may be forgotten
+  Scheduler::Filing filing{nullptr, hostKey, host.mayMultiplex, true};
   release(transfer);
   filing.target = transfer.takeTarget();
   shared_.scheduler.giveBack(index_, std::move(filing));

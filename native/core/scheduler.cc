@@ -23,17 +23,16 @@ constexpr unsigned kNoLoop = ~0U;
 Scheduler::Scheduler(Limits limits, std::function<void(unsigned)> wakeLoop)
     : wakeLoop_{std::move(wakeLoop)}, limits_{limits}, loads_(limits.loops), rings_(limits.loops) {}
 
-Host& Scheduler::hostOf(const std::string& key, bool mayMultiplex) {
-  std::unique_ptr<Host>& host = hosts_[key];
-  if (!host) {
-    host = std::make_unique<Host>();
-    host->key = key;
-    host->turn = turns_++;
-    host->mayMultiplex = mayMultiplex;
-    host->needsLookup = !isAddress(key);
-    host->onLoop.resize(limits_.loops);
-  }
-  return *host;
+Host& Scheduler::hostOf(std::string_view key, bool mayMultiplex) {
+  const auto found = hosts_.find(key);
+  if (found != hosts_.end()) return *found->second;
+  auto host = std::make_unique<Host>();
+  host->key = key;
+  host->turn = turns_++;
+  host->mayMultiplex = mayMultiplex;
+  host->needsLookup = !isAddress(key);
+  host->onLoop.resize(limits_.loops);
+  return *hosts_.emplace(host->key, std::move(host)).first->second;
 }
 
 Host& Scheduler::file(Filing filing) {
@@ -209,7 +208,7 @@ void Scheduler::unscout(unsigned loop, Host* host) {
   if (host->onLoop[loop].scout == Scout::kDone) host->onLoop[loop].scout = Scout::kNeeded;
 }
 
-void Scheduler::pause(const std::string& hostKey, bool mayMultiplex, uint64_t untilNs) {
+void Scheduler::pause(std::string_view hostKey, bool mayMultiplex, uint64_t untilNs) {
   std::lock_guard lock{mutex_};
   Host& host = hostOf(hostKey, mayMultiplex);
   if (untilNs <= host.pausedUntilNs) return;

@@ -40,9 +40,9 @@ class Scheduler {
 
   struct Filing {
     std::unique_ptr<Target> target;
-    std::string hostKey;
-    bool mayMultiplex;  // the host's HTTP version has to be learned by a scout
-    bool isFirst;       // before all that waits there
+    std::string_view hostKey;  // alive until the call returns
+    bool mayMultiplex;         // the host's HTTP version has to be learned by a scout
+    bool isFirst;              // before all that waits there
   };
   // Files targets under their hosts; counts more loops in as more waits.
   void add(std::vector<Filing> filings);
@@ -71,7 +71,7 @@ class Scheduler {
   void unscout(unsigned loop, Host* host);
 
   // Starts nothing more on a host until then.
-  void pause(const std::string& hostKey, bool mayMultiplex, uint64_t untilNs);
+  void pause(std::string_view hostKey, bool mayMultiplex, uint64_t untilNs);
 
   // The machine has no more descriptors: never again more transfers at once than now.
   void lowerJobs();
@@ -83,7 +83,12 @@ class Scheduler {
   size_t active() const;
 
  private:
-  Host& hostOf(const std::string& key, bool mayMultiplex);
+  // Lets a host be found by a piece of its target's URL.
+  struct KeyHash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+
+  Host& hostOf(std::string_view key, bool mayMultiplex);
   Host& file(Filing filing);
   bool isEligible(const Host& host, unsigned loop, uint64_t nowNs) const;
   unsigned share(unsigned cap, unsigned loop, size_t turn) const;
@@ -102,7 +107,7 @@ class Scheduler {
   const std::function<void(unsigned)> wakeLoop_;
   mutable std::mutex mutex_;  // guards all below
   Limits limits_;
-  std::unordered_map<std::string, std::unique_ptr<Host>> hosts_;
+  std::unordered_map<std::string, std::unique_ptr<Host>, KeyHash, std::equal_to<>> hosts_;
   std::vector<Load> loads_;
   std::vector<std::deque<Host*>> rings_;  // hosts with work, by loop
   std::deque<Host*> scoutQueue_;          // hosts that wait for a place among the scouts

@@ -5,15 +5,15 @@
 
 namespace mcurl {
 
-std::string hrefHostKey(std::string_view href) {
+HrefHostKey hrefHostKey(std::string_view href) {
   const size_t scheme = href.find("://");
   if (scheme == std::string_view::npos) return {};
   const size_t begin = scheme + 3;
   const size_t end = std::min(href.find_first_of("/?#", begin), href.size());
   const std::string_view authority = href.substr(begin, end - begin);
   const size_t at = authority.rfind('@');
-  if (at == std::string_view::npos) return std::string{href.substr(0, end)};
-  return std::string{href.substr(0, begin)}.append(authority.substr(at + 1));
+  if (at == std::string_view::npos) return {href.substr(0, end), {}};
+  return {{}, std::string{href.substr(0, begin)}.append(authority.substr(at + 1))};
 }
 
 std::string urlPart(CURLU* url, CURLUPart part, unsigned flags) {

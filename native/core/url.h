@@ -10,9 +10,14 @@
 
 namespace mcurl {
 
-// The part of a WHATWG href up to its path, user and password taken out: equal for all URLs of a
-// host. Empty when there is no "://".
-std::string hrefHostKey(std::string_view href);
+// The host key as WHATWG reads it, from an href. `prefix` of the href when it has neither user nor
+// password, else put together in `made`; empty when there is no "://".
+struct HrefHostKey {
+  std::string_view prefix;
+  std::string made;
+  std::string_view view() const noexcept { return made.empty() ? prefix : std::string_view{made}; }
+};
+HrefHostKey hrefHostKey(std::string_view href);
 
 // The host key as curl_url_get reads it; nothing when libcurl cannot parse the URL or it has no
 // host.
