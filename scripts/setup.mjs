@@ -56,7 +56,7 @@ function installSystemPackages() {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const sudo = command.startsWith('sudo ') ? 'sudo ' : '';
   if (manager.refresh) run('sh', ['-c', `${sudo}${manager.refresh} >/dev/null`], env);
-  run('sh', ['-c', command], env);
+  run('sh', ['-c', `${command} >/dev/null`], env);
   const stillMissing = missingNeeds(level);
   if (stillMissing.length > 0) fail(missingSentence(stillMissing));
 }
