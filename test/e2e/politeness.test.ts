@@ -24,7 +24,7 @@ describe('--max-per-host', () => {
     const origin = await useOrigin();
     const lines = urls(origin, 200, 'hold');
     const run = startFetch(lines, ['--max-per-host', String(cap), '--loops', String(loops)]);
-    await inAnswer(origin, cap);
+    await run.until(inAnswer(origin, cap));
     origin.release();
     const { code, stderr } = await run.finished;
     expect(code, stderr).toBe(0);
@@ -35,7 +35,7 @@ describe('--max-per-host', () => {
   it('is 16 unless told', async () => {
     const origin = await useOrigin();
     const run = startFetch(urls(origin, 100, 'hold'));
-    await inAnswer(origin, 16);
+    await run.until(inAnswer(origin, 16));
     origin.release();
     const { code, stderr } = await run.finished;
     expect(code, stderr).toBe(0);

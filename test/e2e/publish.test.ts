@@ -74,7 +74,7 @@ describe('a final name', () => {
     ['large', LARGE, 900_000],
   ])('is not there while a %s body is under way', async (_, size, stallAt) => {
     const run = startFetch([origin.url(`/a?size=${size}&stall=${stallAt}`)], [], { cwd });
-    await origin.arrived('/a');
+    await run.until(origin.arrived('/a'));
     if (size === LARGE) {
       await vi.waitFor(
         () => expect(statSync(join(out, 'a.part')).size).toBeGreaterThan(800_000),
@@ -91,7 +91,7 @@ describe('a final name', () => {
     'that appears during the run is a failure, and stays (%i bytes)',
     async (size) => {
       const run = startFetch([origin.url(`/a?size=${size}&hold`)], ['--retry', '0'], { cwd });
-      await origin.arrived('/a');
+      await run.until(origin.arrived('/a'));
       writeFileSync(join(out, 'a'), 'somebody else');
       origin.release();
       const { code, stderr } = await run.finished;

@@ -45,7 +45,7 @@ describe('one signal', () => {
       const origin = await useOrigin();
       const cwd = useTmp();
       const run = startFetch(mixedLines(origin), [], { cwd });
-      await underWay(origin);
+      await run.until(underWay(origin));
       const startedMs = performance.now();
       run.child.kill(signal);
       const { code, stderr } = await run.finished;
@@ -64,7 +64,7 @@ describe('one signal', () => {
     const origin = await useOrigin();
     const lines = Array.from({ length: 100 }, (_, index) => origin.url(`/f${index}?stall=head`));
     const run = startFetch(lines, ['-j', '2', '--max-per-host', '2', '--json']);
-    await Promise.all([origin.arrived('/f0'), origin.arrived('/f1')]);
+    await run.until(Promise.all([origin.arrived('/f0'), origin.arrived('/f1')]));
     run.child.kill('SIGINT');
     const { code, stderr } = await run.finished;
     expect(code, stderr).toBe(130);
@@ -76,7 +76,7 @@ describe('two signals', () => {
   it('leave at once', async () => {
     const origin = await useOrigin();
     const run = startFetch(mixedLines(origin));
-    await underWay(origin);
+    await run.until(underWay(origin));
     run.child.kill('SIGINT');
     run.child.kill('SIGTERM');
     const { code, signal } = await run.finished;
@@ -90,7 +90,7 @@ describe('SIGKILL', () => {
     const origin = await useOrigin();
     const cwd = useTmp();
     const run = startFetch(mixedLines(origin), [], { cwd });
-    await underWay(origin);
+    await run.until(underWay(origin));
     run.child.kill('SIGKILL');
     await run.finished;
     expect(namesIn(run.out).filter((name) => !name.endsWith('.part'))).toEqual(['a', 'b']);
@@ -104,7 +104,7 @@ describe('SIGHUP that was ignored at the start', () => {
   it('stays ignored, as under nohup', async () => {
     const origin = await useOrigin();
     const run = startCli(['fetch', origin.url('/a?hold')], { before: 'trap "" HUP' });
-    await origin.arrived('/a');
+    await run.until(origin.arrived('/a'));
     run.child.kill('SIGHUP');
     origin.release();
     const { code, stderr } = await run.finished;
@@ -122,7 +122,7 @@ describe('a closed output', () => {
     const lines = Array.from({ length: 50 }, (_, index) => origin.url(`/f${index}?hold`));
     const run = startFetch(lines, args);
     run.child[stream]?.destroy();
-    await origin.arrived('/f0');
+    await run.until(origin.arrived('/f0'));
     origin.release();
     const { code } = await run.finished;
     expect(code).toBe(0);
@@ -148,7 +148,7 @@ describe('a closed output', () => {
     const lines = Array.from({ length: 3000 }, (_, index) => origin.url(`/f${index}?size=1`));
     const run = startFetch([...lines, origin.url('/last?stall=head')], ['--json']);
     run.child.stdout?.pause();
-    await origin.arrived('/last');
+    await run.until(origin.arrived('/last'));
     run.child.kill('SIGINT');
     const [code] = await once(run.child, 'exit');
     expect(code).toBe(130);

@@ -40,6 +40,8 @@ export interface CliRun {
   readonly finished: Promise<CliResult>;
   /** Resolves when stderr has said it; rejects when the program ends without. */
   said(pattern: RegExp): Promise<void>;
+  /** Resolves with `event`; rejects when the program ends before. */
+  until<T>(event: Promise<T>): Promise<T>;
 }
 
 /** Starts `mcurl ARGS`; killed at the end of the test if it still runs. */
@@ -74,16 +76,22 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
     stderr,
     cwd,
   }));
+  const until = <T>(event: Promise<T>) =>
+    Promise.race([
+      event,
+      finished.then(({ code }) => Promise.reject(new Error(`ended with ${code}: ${stderr}`))),
+    ]);
   const said = (pattern: RegExp) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (pattern.test(stderr)) resolve();
-      };
-      look();
-      child.stderr.on('data', look);
-      child.once('close', () => reject(new Error(`never said ${pattern}, but: ${stderr}`)));
-    });
-  return { child, cwd, finished, said };
+    until(
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (pattern.test(stderr)) resolve();
+        };
+        look();
+        child.stderr.on('data', look);
+      }),
+    );
+  return { child, cwd, finished, said, until };
 }
 
 /** Runs `mcurl ARGS` to its end. */
