@@ -1,5 +1,6 @@
 /** argv -> command -> exit code; signals. The only file that ends the process. */
 import { openSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import type { DisplayOptions, FetchCommand } from './cli/fetch.ts';
 import { HELP } from './cli/help.ts';
 import { EXIT, type ExitCode, McurlError, UsageError } from './errors.ts';
@@ -25,6 +26,10 @@ const PROGRESS_AFTER_MS = 200;
 let leave = (code: number): never => process.exit(code);
 /** MCURL_DEBUG or `--log-level debug`: a defect shows its stack. */
 let isDebugging = Boolean(process.env['MCURL_DEBUG']);
+
+/** The last time that was written as text. */
+let stampedAtMs = 0;
+let stamp = '';
 
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
@@ -138,9 +143,6 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
   return leave(code);
 }
 
-let stampedAtMs = 0;
-let stamp = '';
-
 /** Now, ISO 8601. Thousands of outcomes share a millisecond, and the text costs as much as all the rest of a line. */
 function timestamp(): string {
   const nowMs = Date.now();
@@ -161,7 +163,10 @@ function stopOnSignals(job: Job): { readonly code: number | undefined; graceOver
     for (const [signal, itsCode] of Object.entries(SIGNALS)) {
       process.on(signal, () => {
         if (signal === 'SIGHUP' && wasHangUpIgnored()) return;
-        if (code !== undefined) leave(code);
+        if (code !== undefined) {
+          if (isatty(2)) say(2, '\n');
+          leave(code);
+        }
         code = itsCode;
         setTimeout(resolve, GRACE_MS);
         job.stop();

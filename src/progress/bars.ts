@@ -55,6 +55,8 @@ class Bars implements Progress {
   #frameAt = 0;
   /** The terminal has not taken the last frame yet, so this one is dropped. */
   #isBehind = false;
+  /** cli-progress draws each time that it loses a bar; nothing of that is to be seen. */
+  #isRemoving = false;
   /** The window has another size than the last frame was drawn for. */
   #isResized = false;
   /** Columns of each line that is on the screen. */
@@ -86,7 +88,6 @@ class Bars implements Progress {
       linewrap: true,
     });
     this.#multi.on('update-pre', () => this.#beginFrame());
-    this.#multi.on('redraw-pre', () => this.#clearResized());
     this.#multi.on('update-post', () => this.#endFrame());
     this.#total = this.#addLine(0, (bar) => this.#totalLine(bar));
     window.on('resize', this.#onResize);
@@ -135,7 +136,8 @@ class Bars implements Progress {
 
   #beginFrame(): void {
     this.#frameAt = this.#pieces.length;
-    this.#isBehind = this.#output.length > 0 && !this.#isResized;
+    this.#isBehind = this.#isRemoving || (this.#output.length > 0 && !this.#isResized);
+    this.#isResized = false;
     if (this.#isBehind) return;
     this.#look();
     if (this.#printed !== '') {
@@ -207,21 +209,22 @@ class Bars implements Progress {
   }
 
   readonly #onResize = (): void => {
+    const { length } = this.#drawn;
     // Most terminals wrap what no longer fits, so the cursor has moved down by the rows that came into being.
     const rows = (columns: number) => Math.max(Math.ceil(columns / (this.#width + 1)), 1) - 1;
-    const down = this.#drawn.reduce((sum, columns) => sum + rows(columns), 0);
-    if (down > 0) this.#pieces.push(`\u001b[${down}A`);
-    this.#isResized = true;
+    const up = this.#drawn.reduce((sum, columns) => sum + rows(columns), length - 1);
+    let down = length - 1;
+    this.#isRemoving = true;
     while (this.#slots.length > this.#mostBars) {
       const slot = this.#slots.pop();
       this.#drawn.pop();
       if (slot) this.#multi.remove(slot.bar);
+      // cli-progress believes that it has left the cursor one line below the last bar.
+      down = this.#drawn.length;
     }
+    this.#isRemoving = false;
+    this.#pieces = [`${up > 0 ? `\u001b[${up}A` : ''}\r${CLEAR_BELOW}${'\n'.repeat(down)}`];
+    this.#isResized = true;
     this.#multi.update();
   };
-
-  #clearResized(): void {
-    if (this.#isResized) this.#pieces.push(CLEAR_BELOW);
-    this.#isResized = false;
-  }
 }

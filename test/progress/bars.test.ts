@@ -1,0 +1,121 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Job } from '../../src/job/run.ts';
+import { SAMPLE_HEADER } from '../../src/native/binding.ts';
+import type { Output } from '../../src/output.ts';
+import { startBars } from '../../src/progress/bars.ts';
+
+const FRAME_MS = 100;
+/** Moves the cursor to the first of so many lines, and each line begins at the left and erases what was there. */
+const upBy = (rows: number) => `\x1b[${rows}A`;
+
+/** A window, a job with so many transfers in flight, and what is written to the terminal, write by write. */
+function useBars(columns: number, rows: number, inFlight: number) {
+  const writes: string[] = [];
+  const output = {
+    length: 0,
+    write: (text: string) => {
+      writes.push(text);
+    },
+  };
+  const window = Object.assign(new EventEmitter(), { columns, rows });
+  const job = {
+    stats: {
+      ...{ startedAtMs: 0, read: 100, total: 100, readAll: true, done: 3, skipped: 0, failed: 0 },
+      ...{ retries: 0, sleeping: 0, unverified: 0, exitCode: 0, failures: new Map() },
+    },
+    engine: {
+      sample(into: Float64Array) {
+        into[0] = 1024;
+        for (let index = 0; index < inFlight; index++) {
+          into.set([index, 50, 100, 2e6], SAMPLE_HEADER + index * 4);
+        }
+        return inFlight;
+      },
+    },
+    describe: (id: number) => ({ url: 'http://a.test/', name: `file-${id}` }),
+  };
+  const progress = startBars(job as unknown as Job, window, output as unknown as Output);
+  return { writes, output, window, progress, job };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a frame', () => {
+  it('is one write, ten a second', () => {
+    const { writes, progress } = useBars(100, 24, 3);
+    vi.advanceTimersByTime(FRAME_MS * 10);
+    expect(writes).toHaveLength(10);
+    expect(writes[9]).toContain(upBy(3));
+    for (const name of ['3 of 100 files', 'file-0', 'file-1', 'file-2']) {
+      expect(writes[9]?.split(name)).toHaveLength(2);
+    }
+    progress.stop();
+  });
+
+  it.each([
+    [24, 8],
+    [10, 8],
+    [5, 3],
+    [2, 0],
+    [1, 0],
+  ])('has, in %d rows, %d bars', (rows, bars) => {
+    const { writes, progress } = useBars(100, rows, 20);
+    vi.advanceTimersByTime(FRAME_MS * 2);
+    expect(writes.at(-1)?.match(/file-\d+/g) ?? []).toHaveLength(bars);
+    progress.stop();
+  });
+
+  it('is dropped while the terminal has not taken the last one; printed lines wait', () => {
+    const { writes, output, progress } = useBars(100, 24, 3);
+    vi.advanceTimersByTime(FRAME_MS);
+    output.length = 1;
+    progress.print('a failure');
+    vi.advanceTimersByTime(FRAME_MS * 20);
+    expect(writes).toHaveLength(1);
+    output.length = 0;
+    vi.advanceTimersByTime(FRAME_MS);
+    expect(writes).toHaveLength(2);
+    expect(writes[1]).toMatch(/a failure\n[\s\S]*3 of 100 files/);
+    progress.stop();
+  });
+
+  it('keeps the place of bars that come and go', () => {
+    const { writes, progress, job } = useBars(100, 24, 3);
+    vi.advanceTimersByTime(FRAME_MS);
+    job.engine.sample = (into) => {
+      into.set([0, 2, 80, 100, 3e6]);
+      into.set([2, 80, 100, 3e6], SAMPLE_HEADER);
+      return 1;
+    };
+    vi.advanceTimersByTime(FRAME_MS);
+    const [, first, second, third] = writes.at(-1)?.split('\n') ?? [];
+    expect([first, second].join()).not.toContain('file-');
+    expect(third).toContain('file-2');
+    progress.stop();
+  });
+});
+
+it('stop takes the bars off the screen, prints what waits and draws no more', () => {
+  const { writes, window, progress } = useBars(100, 24, 3);
+  vi.advanceTimersByTime(FRAME_MS);
+  progress.print('the last failure');
+  progress.stop();
+  expect(writes.at(-1)).toBe(`${upBy(3)}\x1b[1G\x1b[0Jthe last failure\n`);
+  const { length } = writes;
+  vi.advanceTimersByTime(FRAME_MS * 10);
+  window.emit('resize');
+  expect(writes).toHaveLength(length);
+});
+
+it('works on a terminal that does not tell its size', () => {
+  const { writes, progress } = useBars(0, 0, 3);
+  vi.advanceTimersByTime(FRAME_MS);
+  expect(writes[0]).toContain('file-2');
+  progress.stop();
+});
