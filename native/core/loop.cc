@@ -277,7 +277,6 @@ void Loop::settle() {
   }
   acted_ = false;
   serveTimer();
-  shared_.infoQueue.push(ended_);
 }
 
 void Loop::drain() {
@@ -289,6 +288,7 @@ void Loop::drain() {
 }
 
 void Loop::pull() {
+  handOver();
   if (isStopping_.load()) return;
   Scheduler::Taken taken = shared_.scheduler.take(index_, uv_hrtime());
   for (;;) {
@@ -296,6 +296,7 @@ void Loop::pull() {
     for (std::unique_ptr<Target>& target : taken.targets) anySkipped |= !begin(std::move(target));
     if (taken.isLow) shared_.infoQueue.wake();
     if (!anySkipped) break;
+    handOver();
     taken = shared_.scheduler.take(index_, uv_hrtime());
   }
   if (taken.nextPauseEndNs != 0) {
@@ -319,7 +320,7 @@ bool Loop::begin(std::unique_ptr<Target> target) {
       reportUnstarted(*target,
                       existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
                       error.osErrno, std::move(error.text));
-      shared_.scheduler.release(index_, host, isScout);
+      released_.push_back({host, isScout});
       return false;
     }
   }
@@ -341,7 +342,7 @@ bool Loop::begin(std::unique_ptr<Target> target) {
     if (!added.isAdded) recover();
   } catch (const std::bad_alloc&) {
     if (target) reportUnstarted(*target, Reason::kLocal, ENOMEM, "out of memory");
-    shared_.scheduler.release(index_, host, isScout);
+    released_.push_back({host, isScout});
     return false;
   }
   return true;
@@ -360,11 +361,17 @@ std::unique_ptr<Transfer> Loop::remove(Transfer& transfer) {
   return removed;
 }
 
-// Its connection's place is free; after this only its target's own data may be used.
+// Its connection's place is free at the next handOver().
 void Loop::release(Transfer& transfer) {
   Target& target = transfer.target();
-  shared_.scheduler.release(index_, std::exchange(target.host, nullptr),
-                            std::exchange(target.isScout, false));
+  released_.push_back({std::exchange(target.host, nullptr), std::exchange(target.isScout, false)});
+}
+
+// Records first, then places: whoever sees that nothing runs any more finds the records.
+void Loop::handOver() {
+  shared_.infoQueue.push(ended_);
+  finishing_.store(static_cast<unsigned>(sinks_.size()));
+  shared_.scheduler.release(index_, released_);
 }
 
 void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
@@ -444,7 +451,7 @@ void Loop::publish(std::unique_ptr<Transfer> transfer) {
   release(*transfer);
   Sink& sink = transfer->sink();
   sinks_.push_back({std::move(transfer), std::move(completion)});
-  finishing_.store(static_cast<unsigned>(sinks_.size()), std::memory_order_relaxed);
+  finishing_.store(static_cast<unsigned>(sinks_.size()));
   sink.finish(&uv_, *this);
 }
 
@@ -456,7 +463,6 @@ void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
   Finishing finished = std::move(*found);
   std::swap(*found, sinks_.back());
   sinks_.pop_back();
-  finishing_.store(static_cast<unsigned>(sinks_.size()), std::memory_order_relaxed);
   if (!published) {
     finished.completion.record.reason = static_cast<double>(Reason::kLocal);
     finished.completion.record.osErrno = sink.error().osErrno;
@@ -464,7 +470,7 @@ void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
         std::make_unique<Details>(finished.transfer->details(sink.error().text));
   }
   ended_.push_back(std::move(finished.completion));
-  acted_ = true;  // the queue is handed over when this batch is settled
+  acted_ = true;  // it is handed over when this batch is settled
   if (isStopping_.load()) shutDown();
 }
 
@@ -508,15 +514,15 @@ void Loop::recover() {
   multi_.reset();
   for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));
   isFailed_ = false;
-  timerDue_ = false;
   timerMs_ = -1;
   timerChanged_ = true;
+  timerDue_ = true;  // the records are handed over in a round to come
   createMulti();
 }
 
 void Loop::shutDown() {
   interruptAll(Reason::kStopped);
-  shared_.infoQueue.push(ended_);
+  handOver();
   if (!sinks_.empty() || uv_is_closing(reinterpret_cast<uv_handle_t*>(&async_))) return;
   multi_.reset();
   for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));

@@ -63,7 +63,7 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   // Live counters, from any thread.
   const std::vector<Slot>& slots() const noexcept { return slots_; }
   uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
-  unsigned finishing() const noexcept { return finishing_.load(std::memory_order_relaxed); }
+  unsigned finishing() const noexcept { return finishing_.load(); }
 
  private:
   // A descriptor under watch.
@@ -111,6 +111,7 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   void reportUnstarted(const Target& target, Reason reason, int osErrno, std::string error);
   std::unique_ptr<Transfer> remove(Transfer& transfer);
   void release(Transfer& transfer);
+  void handOver();
   void interruptAll(Reason reason);
   void recover();
   void shutDown();
@@ -141,7 +142,8 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   std::optional<MultiSocket> multi_;
   std::vector<std::unique_ptr<Transfer>> transfers_;
   std::vector<Finishing> sinks_;
-  std::vector<Completion> ended_;  // on their way to the info queue
+  std::vector<Completion> ended_;              // on their way to the info queue
+  std::vector<Scheduler::Released> released_;  // on their way to the scheduler
   std::vector<Slot> slots_;
   std::vector<Slot*> freeSlots_;
   std::atomic<uint64_t> bytes_{0};

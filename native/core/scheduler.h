@@ -62,6 +62,12 @@ class Scheduler {
 
   // A target that was taken does not run any more: its slot is free.
   void release(unsigned loop, Host* host, bool wasScout);
+  struct Released {
+    Host* host;
+    bool wasScout;
+  };
+  // The same for several, which are forgotten.
+  void release(unsigned loop, std::vector<Released>& released);
 
   // The scout of a host on `loop` has learned what it was sent for (`version`: CURL_HTTP_VERSION_*,
   // or 0 when only its name was to be looked up), or has failed. The others may start.
@@ -97,6 +103,7 @@ class Scheduler {
   bool enlist(Host& host, unsigned caller, uint64_t nowNs);
   void endScout(unsigned loop, Host& host);
   void forgetIdle(Host& host);
+  void releaseLocked(unsigned loop, Host& host, bool wasScout);
 
   struct Load {
     unsigned active = 0;
