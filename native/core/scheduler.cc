@@ -86,9 +86,7 @@ bool Scheduler::isEligible(const Host& host, unsigned loop, uint64_t nowNs) cons
   const Host::OnLoop& here = host.onLoop[loop];
   const unsigned connections = share(limits_.maxPerHost, loop, host.turn);
   if (connections == 0) return false;
-  if ((host.mayMultiplex || host.needsLookup) && here.scout != Scout::kDone) {
-    return here.scout == Scout::kNeeded;
-  }
+  if ((host.mayMultiplex || host.needsLookup) && here.scout == Scout::kOut) return false;
   if (host.isMultiplexed) return here.active < kMaxStreams;
   return here.active < connections && host.active < limits_.maxPerHost;
 }
