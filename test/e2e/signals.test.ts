@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { content, type Origin, useOrigin } from '../support/origin.ts';
-import { namesIn, runFetch, startCli, startFetch } from '../support/run-cli.ts';
+import { type FetchRun, namesIn, runFetch, startCli, startFetch } from '../support/run-cli.ts';
 import { useTmp } from '../support/tmp.ts';
 
 /** Two files that end, one that stops in its body, one that never gets an answer. */
@@ -26,12 +26,14 @@ function expectWhole(out: string, origin: Origin): void {
   expect(origin.requests.filter(({ path }) => path === '/a')).toHaveLength(1);
 }
 
-/** Everything that ends by itself has ended, and the rest is under way. */
-async function underWay(origin: Origin): Promise<void> {
-  await Promise.all([origin.arrived('/c'), origin.arrived('/d')]);
-  await expect
-    .poll(() => origin.requests.filter(({ endedAtMs }) => endedAtMs !== undefined).length)
-    .toBe(2);
+/** What ends by itself is there, and the rest is under way. */
+async function underWay(origin: Origin, run: FetchRun): Promise<void> {
+  const everything = Promise.all([
+    origin.arrived('/c'),
+    origin.arrived('/d'),
+    expect.poll(() => namesIn(run.out)).toEqual(expect.arrayContaining(['a', 'b'])),
+  ]);
+  await run.until(everything);
 }
 
 describe('one signal', () => {
@@ -45,7 +47,7 @@ describe('one signal', () => {
       const origin = await useOrigin();
       const cwd = useTmp();
       const run = startFetch(mixedLines(origin), [], { cwd });
-      await run.until(underWay(origin));
+      await underWay(origin, run);
       const startedMs = performance.now();
       run.child.kill(signal);
       const { code, stderr } = await run.finished;
@@ -76,7 +78,7 @@ describe('two signals', () => {
   it('leave at once', async () => {
     const origin = await useOrigin();
     const run = startFetch(mixedLines(origin));
-    await run.until(underWay(origin));
+    await underWay(origin, run);
     run.child.kill('SIGINT');
     run.child.kill('SIGTERM');
     const { code, signal } = await run.finished;
@@ -90,7 +92,7 @@ describe('SIGKILL', () => {
     const origin = await useOrigin();
     const cwd = useTmp();
     const run = startFetch(mixedLines(origin), [], { cwd });
-    await run.until(underWay(origin));
+    await underWay(origin, run);
     run.child.kill('SIGKILL');
     await run.finished;
     expect(namesIn(run.out).filter((name) => !name.endsWith('.part'))).toEqual(['a', 'b']);
