@@ -16,7 +16,6 @@ using test::Server;
 
 namespace {
 
-
 // Every kind of body that is whole, of all sizes about what a sink changes its mind at.
 void fetchMany(unsigned loops, size_t count) {
   static constexpr const char* kKinds[] = {"/bytes/", "/chunked/", "/unframed/", "/last/",

@@ -615,6 +615,15 @@ TEST("from many threads: no cap is passed and every target starts once") {
   std::atomic<unsigned> passed{0};
   std::vector<std::atomic<unsigned>> starts(kTargets);
 
+  const auto addSome = [&, id = 0U]() mutable {
+    std::vector<Scheduler::Filing> filings;
+    for (unsigned i = 0; i < 400; ++i, ++id) {
+      filings.push_back(filing(id, "http://127.0.0.1:" + std::to_string(1 + id % kHosts)));
+    }
+    scheduler.add(std::move(filings));
+  };
+  addSome();  // all loops are in use from here on
+  CHECK_EQ(scheduler.loopsInUse(), kLoops);
   std::vector<std::thread> threads;
   for (unsigned loop = 0; loop < kLoops; ++loop) {
     threads.emplace_back([&, loop] {
@@ -645,14 +654,7 @@ TEST("from many threads: no cap is passed and every target starts once") {
       }
     });
   }
-  for (uint32_t id = 0; id < kTargets;) {
-    std::vector<Scheduler::Filing> filings;
-    for (unsigned i = 0; i < 400; ++i, ++id)
-      filings.push_back(filing(id, "http://127.0.0.1:" + std::to_string(1 + id % kHosts)));
-    scheduler.add(std::move(filings));
-    for (Mailbox& mailbox : mailboxes)
-      mailbox.wake();  // as the engine starts a loop that comes into use
-  }
+  for (uint32_t added = 400; added < kTargets; added += 400) addSome();
   for (std::thread& thread : threads) thread.join();
   CHECK_EQ(passed.load(), 0U);
   CHECK(std::all_of(starts.begin(), starts.end(), [](const auto& count) { return count == 1; }));
