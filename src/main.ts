@@ -106,18 +106,22 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
   if (engine) leave = (code) => engine.exit(code);
   const stop = stopOnSignals(job);
   log?.info({ directory: options.directory, jobs: options.jobs }, 'started');
+  let isOver = false;
   if (display.progress && !options.dryRun) {
     setTimeout(async () => {
-      const { startProgress } = await import('./progress/progress.ts');
-      const isVerbose = options.request.verbose ?? false;
-      if (!isOver) progress = await startProgress(job, isVerbose, stderr);
+      const { loadProgress } = await import('./progress/progress.ts');
+      const isShared = options.request.verbose === true || (options.json && isatty(1));
+      const startProgress = await loadProgress(isShared);
+      if (!isOver) progress = startProgress(job, stderr);
     }, PROGRESS_AFTER_MS).unref();
   }
-  let isOver = false;
-  await Promise.race([job.finished, stop.graceOver]);
-  isOver = true;
-  progress?.stop();
-  progress = undefined;
+  try {
+    await Promise.race([job.finished, stop.graceOver]);
+  } finally {
+    isOver = true;
+    progress?.stop();
+    progress = undefined;
+  }
 
   const header = new Float64Array(4);
   engine?.sample(header);
@@ -134,13 +138,11 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
   }
   await Promise.race([Promise.all(outputs.map((output) => output.flush())), stop.graceOver]);
 
-  let code: number = stop.code ?? stats.exitCode;
-  for (const { failure } of outputs) {
-    if (failure === undefined) continue;
-    say(2, `mcurl: output was lost: ${failure.message}\n`);
-    if (code === EXIT.ok || code > EXIT.local) code = EXIT.local;
-  }
-  return leave(code);
+  const lost = outputs.find(({ failure }) => failure !== undefined)?.failure;
+  if (lost) say(2, `mcurl: output was lost: ${lost.message}\n`);
+  const { exitCode } = stats;
+  const isLocal = lost && (exitCode === EXIT.ok || exitCode > EXIT.local);
+  return leave(stop.code ?? (isLocal ? EXIT.local : exitCode));
 }
 
 /** Now, ISO 8601. Thousands of outcomes share a millisecond, and the text costs as much as all the rest of a line. */
@@ -238,7 +240,8 @@ function say(fd: 1 | 2, text: string): void {
 function die(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   say(2, `mcurl: ${message.split('\n').map(escapeText).join('\n')}\n`);
-  if (error instanceof UsageError) say(2, "Type 'mcurl --help' for the options.\n");
+  if (error instanceof UsageError && error.code === 'ERR_MCURL_OPTION')
+    say(2, "Type 'mcurl --help' for the options.\n");
   if (isDebugging && error instanceof Error) say(2, `${error.stack}\n`);
   else if (!(error instanceof McurlError)) {
     say(2, 'This is a defect of mcurl; MCURL_DEBUG=1 shows where.\n');

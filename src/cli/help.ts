@@ -22,9 +22,9 @@ Times (seconds, or 10m, 1h) and retries:
                           codes, 5xx, connect, timeout, truncated, dns
 Output:
   --json                  JSON lines on stdout, one an outcome (rest: stderr)
-  --no-progress-meter     no progress      -s, --silent         no failures too
+  --no-progress-meter     no progress      -s, --silent         say nothing
   --log-file FILE         where to log     --log-level LEVEL    trace ... fatal
-  -v, --verbose           show the talk    -S, --show-error     -s, yet failures
+  -v, --verbose           show the talk    -S, --show-error     -s but failures
   -h, --help              this             -V, --version        also libcurl's
 Accepted, as mcurl does so anyway: -L -O -f -Z -# --remote-name-all
 

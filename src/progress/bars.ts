@@ -91,6 +91,7 @@ class Bars implements Progress {
     this.#multi.on('update-post', () => this.#endFrame());
     this.#total = this.#addLine(0, (bar) => this.#totalLine(bar));
     window.on('resize', this.#onResize);
+    process.on('SIGTSTP', this.#onSuspend);
   }
 
   print(line: string): void {
@@ -99,6 +100,7 @@ class Bars implements Progress {
 
   stop(): void {
     this.#window.off('resize', this.#onResize);
+    process.off('SIGTSTP', this.#onSuspend);
     this.#multi.stop();
     this.#output.write(this.#pieces.join('') + this.#printed);
     this.#pieces = [];
@@ -207,6 +209,14 @@ class Bars implements Progress {
     this.#slots.push(slot);
     return slot;
   }
+
+  /** Ctrl-Z: after it the cursor is below what the shell has said, which stays; the bars begin anew there. */
+  readonly #onSuspend = (): void => {
+    process.off('SIGTSTP', this.#onSuspend);
+    process.kill(process.pid, 'SIGTSTP');
+    process.on('SIGTSTP', this.#onSuspend);
+    this.#pieces.push('\n'.repeat(this.#drawn.length - 1));
+  };
 
   readonly #onResize = (): void => {
     const { length } = this.#drawn;

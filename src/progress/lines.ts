@@ -2,16 +2,17 @@
 import type { Job } from '../job/run.ts';
 import { SAMPLE_HEADER } from '../native/binding.ts';
 import type { Output } from '../output.ts';
+import type { Progress } from './progress.ts';
 import { etaMs, Rates } from './stats.ts';
 import { endedOf, totalOf, totalText } from './text.ts';
 
 const INTERVAL_MS = 10_000;
 
-export function startLines(job: Job, output: Output, intervalMs = INTERVAL_MS) {
+export function startLines(job: Job, output: Output): Progress {
   const print = (line: string) => output.write(`${line}\n`);
   const { stats, engine } = job;
   const header = new Float64Array(SAMPLE_HEADER);
-  const rates = new Rates(intervalMs);
+  const rates = new Rates(INTERVAL_MS);
   const sample = () => {
     engine?.sample(header);
     const [bytes = 0, running = 0] = header;
@@ -30,7 +31,7 @@ export function startLines(job: Job, output: Output, intervalMs = INTERVAL_MS) {
       bytesPerS: rates.bytesPerS,
     });
     print(`mcurl: ${totalText({ stats, bytes, bytesPerS: rates.bytesPerS, etaMs: eta }, ', ')}`);
-  }, intervalMs);
+  }, INTERVAL_MS);
   timer.unref();
   return { print, stop: () => clearInterval(timer) };
 }

@@ -11,15 +11,15 @@ export interface Progress {
   stop(): void;
 }
 
-/** @param isVerbose the core writes to stderr too, which bars would not survive */
-export async function startProgress(
-  job: Job,
-  isVerbose: boolean,
-  stderr: Output,
-): Promise<Progress> {
-  if (!isVerbose && isatty(2) && process.env['TERM'] !== 'dumb') {
-    const { startBars } = await import('./bars.ts');
-    return startBars(job, process.stderr, stderr);
-  }
-  return startLines(job, stderr);
+/**
+ * Loads what suits stderr, and returns what starts it.
+ *
+ * @param isShared others write to the same terminal, which bars would not survive
+ */
+export async function loadProgress(
+  isShared: boolean,
+): Promise<(job: Job, stderr: Output) => Progress> {
+  if (isShared || !isatty(2) || process.env['TERM'] === 'dumb') return startLines;
+  const { startBars } = await import('./bars.ts');
+  return (job, stderr) => startBars(job, process.stderr, stderr);
 }

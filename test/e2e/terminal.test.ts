@@ -181,6 +181,20 @@ describe('bars', () => {
   });
 });
 
+it('bars begin anew below what the shell said while they were stopped', async () => {
+  const origin = await useOrigin();
+  const { terminal, fetch } = useFetch([origin.url(`/slow.bin?${HALF}`), origin.url('/a?hold')]);
+  fetch();
+  await terminal.shows(/slow\.bin.*50%/);
+  terminal.type('C-z');
+  await terminal.shows(/Stopped/);
+  terminal.type('clear; echo kept; fg', 'Enter');
+  await terminal.shows(/^kept\n[\s\S]*0 of 2 files.*\nslow\.bin.*50%/);
+  origin.release();
+  await terminal.shows(/1 of 2 files.*\nslow\.bin.*50%/);
+  expect(terminal.screen()[0]).toBe('kept');
+});
+
 describe('no bars', () => {
   it.each([
     ['where the terminal is dumb', { TERM: 'dumb' }, []],
