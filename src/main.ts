@@ -108,11 +108,15 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
   log?.info({ directory: options.directory, jobs: options.jobs }, 'started');
   let isOver = false;
   if (display.progress && !options.dryRun) {
-    setTimeout(async () => {
+    const isShared = options.request.verbose === true || (options.json && isatty(1));
+    const showProgress = async () => {
       const { loadProgress } = await import('./progress/progress.ts');
-      const isShared = options.request.verbose === true || (options.json && isatty(1));
       const startProgress = await loadProgress(isShared);
       if (!isOver) progress = startProgress(job, stderr);
+    };
+    setTimeout(() => {
+      // A job that has every descriptor in use goes on unseen.
+      showProgress().catch((error: unknown) => log?.warn(error, 'no progress'));
     }, PROGRESS_AFTER_MS).unref();
   }
   try {
