@@ -1,22 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { findProgram } from '../../scripts/system-packages.mjs';
-
-let directory: string;
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'mcurl-build-'));
-});
-
-afterEach(() => {
-  rmSync(directory, { recursive: true });
-});
+import { useTmp } from '../support/tmp.ts';
+import { useSmallHouse } from './small-house.ts';
 
 /** Runs the build with a PATH that holds only `programs`. */
 function build(programs: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const directory = useTmp();
   for (const name of programs) symlinkSync(findProgram(name) ?? '', join(directory, name));
   const run = spawnSync(process.execPath, ['scripts/build-native.mjs'], {
     encoding: 'utf8',
@@ -41,16 +33,41 @@ test.each([
 });
 
 test('without the headers of libcurl it ends with one sentence', () => {
-  const { status, lines } = build(ALL, { PKG_CONFIG_LIBDIR: directory });
+  const { status, lines } = build(ALL, { PKG_CONFIG_LIBDIR: useTmp() });
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^mcurl needs the headers of libcurl 7\.87 or newer: .+\.$/);
   expect(status).toBe(1);
 });
 
-test('when nothing changed it compiles nothing', () => {
-  const again = () =>
-    spawnSync(process.execPath, ['scripts/build-native.mjs'], { encoding: 'utf8' });
-  expect(again().status).toBe(0);
-  const { status, stdout, stderr } = again();
-  expect({ status, output: stdout + stderr }).toEqual({ status: 0, output: '' });
-}, 300_000);
+test('what changed is compiled, what did not is not', () => {
+  const house = useSmallHouse();
+  const again = () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/build-native.mjs'], {
+      cwd: house,
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    return { compiled: stdout.match(/main\.o/g)?.length ?? 0, output: stdout + stderr };
+  };
+  expect(again().compiled).toBe(1);
+  expect(again().output).toBe('');
+  writeFileSync(join(house, 'native/main.cc'), 'int answer() { return 43; }\n');
+  expect(again().compiled).toBe(1);
+  const gyp = join(house, 'native/binding.gyp');
+  writeFileSync(gyp, readFileSync(gyp, 'utf8').replace("'main.cc'", "'main.cc', 'more.cc'"));
+  writeFileSync(join(house, 'native/more.cc'), 'int more() { return 1; }\n');
+  expect(again().output).toContain('more.o');
+  expect(again().output).toBe('');
+});
+
+test('what does not compile ends it with a sentence after the compiler', () => {
+  const house = useSmallHouse();
+  writeFileSync(join(house, 'native/main.cc'), 'int answer() { return nothing; }\n');
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/build-native.mjs'], {
+    cwd: house,
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr).toContain('nothing');
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^The native target mcurl does not compile/);
+});
