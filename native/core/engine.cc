@@ -1,5 +1,8 @@
 #include "engine.h"
 
+#include <dirent.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <mutex>
 #include <stdexcept>
@@ -11,11 +14,34 @@ namespace {
 
 constexpr double kNsPerMs = 1e6;
 
-// Room for one on each loop.
+// Descriptors that may still be opened; each loop, the resolver and JavaScript need some.
+unsigned freeDescriptors(unsigned loops) {
+  constexpr rlim_t kMost = 1 << 20;
+  constexpr unsigned kElsewhere = 16;
+  constexpr unsigned kPerLoop = 6;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 256;
+  const auto most = static_cast<unsigned>(std::min(files.rlim_cur, kMost));
+  unsigned open = 32;
+  if (DIR* stream = ::opendir("/proc/self/fd")) {
+    for (open = 0; ::readdir(stream) != nullptr;) ++open;
+    ::closedir(stream);
+  }
+  const unsigned used = open + kElsewhere + kPerLoop * loops;
+  return most > used ? most - used : 0;
+}
+
+// Room for one on each loop, and a socket and a file for each job. Idle connections are kept as far
+// as descriptors go, but not many more than are active: libcurl searches a full cache at each
+// completion.
 Limits sane(Limits limits) {
-  limits.jobs = std::max(limits.jobs, 1U);
+  limits.loops = std::max(limits.loops, 1U);
+  const unsigned descriptors = freeDescriptors(limits.loops);
+  limits.jobs = std::clamp(limits.jobs, 1U, std::max(descriptors / 2, 1U));
   limits.maxPerHost = std::clamp(limits.maxPerHost, 1U, limits.jobs);
-  limits.loops = std::clamp(limits.loops, 1U, limits.jobs);
+  limits.loops = std::min(limits.loops, limits.jobs);
+  const unsigned sockets = descriptors > limits.jobs ? descriptors - limits.jobs : 1;
+  limits.connections = std::clamp(sockets / limits.loops, 1U, std::max(2 * limits.jobs, 32U));
   return limits;
 }
 

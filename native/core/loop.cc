@@ -1,7 +1,5 @@
 #include "loop.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <new>
@@ -21,14 +19,6 @@ constexpr auto kMultiQuickExit = static_cast<CURLMoption>(21);
 
 int toUv(int what) {
   return ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0);
-}
-
-// Bounded by the active ones, or libcurl keeps four times as many; a full cache is searched at each
-// completion.
-long maxConnects(unsigned jobs) {
-  rlimit files{};
-  const rlim_t limit = ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur / 2 : 512;
-  return static_cast<long>(std::min<rlim_t>(std::max(2 * jobs, 32U), limit));
 }
 
 }  // namespace
@@ -105,7 +95,7 @@ void Loop::run() {
 
 void Loop::createMulti() {
   multi_.emplace(static_cast<MultiSocket::Events&>(*this));
-  multi_->setopt(CURLMOPT_MAXCONNECTS, maxConnects(shared_.limits.jobs));
+  multi_->setopt(CURLMOPT_MAXCONNECTS, static_cast<long>(shared_.limits.connections));
   multi_->setopt(kMultiQuickExit, 1);
 }
 

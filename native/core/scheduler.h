@@ -30,6 +30,7 @@ struct Limits {
   unsigned jobs = 64;
   unsigned maxPerHost = 16;
   unsigned loops = 1;
+  unsigned connections = 32;  // open on a loop, idle ones included
 };
 
 class Scheduler {
