@@ -53,13 +53,24 @@ void Job::read(std::map<uint32_t, Ended>& into) {
   }
 }
 
-std::map<uint32_t, Ended> Job::await(size_t count) {
+std::map<uint32_t, Ended> Job::awaitSome() {
   std::map<uint32_t, Ended> ended;
   for (;;) {
     const unsigned seen = wakes();
     read(ended);
-    if (ended.size() >= count) break;
+    if (!ended.empty()) return ended;
     awaitWake(seen);
+  }
+}
+
+std::map<uint32_t, Ended> Job::await(size_t count) {
+  std::map<uint32_t, Ended> ended;
+  while (ended.size() < count) {
+    for (auto& [id, end] : awaitSome()) {
+      if (!ended.try_emplace(id, std::move(end)).second) {
+        throw Failure{"target " + std::to_string(id) + " ended twice"};
+      }
+    }
   }
   CHECK_EQ(ended.size(), count);
   return ended;

@@ -41,6 +41,8 @@ class Job {
   void retry(uint32_t id, const std::string& url);
   void add(mcurl::NewTarget target);
 
+  // Reads until any have ended.
+  std::map<uint32_t, Ended> awaitSome();
   // Reads until so many targets have ended since the last call; fails when one ends twice or none
   // does.
   std::map<uint32_t, Ended> await(size_t count);

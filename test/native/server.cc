@@ -185,7 +185,7 @@ bool Server::answer(Connection& connection, const Request& request) {
   if (kind == "to" || kind == "cookie") {
     const std::string authority = shift(rest);
     std::string lines = "Location: http://" + authority + std::string{rest} + "\r\n" + length(0);
-    if (kind == "cookie") lines += "Set-Cookie: name=value\r\n";
+    if (kind == "cookie") lines += "Set-Cookie: name=value; Path=/\r\n";
     return send(headOf("302 Found", lines));
   }
   if (kind == "status") {

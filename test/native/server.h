@@ -15,7 +15,7 @@
 //   /lengths/N/...       two Content-Length headers that differ
 //   /status/CODE/AFTER   an error with Retry-After: AFTER
 //   /to/AUTHORITY/...    302 to http://AUTHORITY/...
-//   /cookie/AUTHORITY/.. the same with Set-Cookie: name=value
+//   /cookie/AUTHORITY/.. the same with Set-Cookie: name=value; Path=/
 //   /circle              302 to itself
 #pragma once
 
