@@ -8,10 +8,10 @@ namespace test {
 
 using namespace std::chrono_literals;
 
-Job::Job(JobOptions options)
+Job::Job(JobOptions options, const std::string& directory)
     : engine_{std::make_unique<mcurl::Engine>(
-          mcurl::EngineOptions{scratch_.path(), options.limits, options.overwrite,
-                               options.keepDetails, std::move(options.request)},
+          mcurl::EngineOptions{directory.empty() ? scratch_.path() : directory, options.limits,
+                               options.overwrite, options.keepDetails, std::move(options.request)},
           [this] {
             std::lock_guard lock{mutex_};
             ++wakes_;

@@ -31,7 +31,8 @@ struct JobOptions {
 
 class Job {
  public:
-  explicit Job(JobOptions options = {});
+  // In a directory of its own, or in one that is there.
+  explicit Job(JobOptions options = {}, const std::string& directory = {});
 
   mcurl::Engine& engine() { return *engine_; }
   Scratch& scratch() { return scratch_; }
