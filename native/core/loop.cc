@@ -14,6 +14,8 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kWatchdogMs = 1'000;
 // Rounds of action and completion before sockets are looked at again.
 constexpr int kRounds = 2;
+// Bodies that count in the mean.
+constexpr double kMeanOf = 16;
 // Options newer than the oldest libcurl we build against, by number.
 constexpr auto kMultiQuickExit = static_cast<CURLMoption>(21);
 
@@ -318,6 +320,7 @@ bool Loop::begin(std::unique_ptr<Target> target) {
     CURLSH* share = shared_.request.sharesTls() ? share_.get() : nullptr;
     Easy easy{curl_easy_init()};
     if (!easy) throw std::bad_alloc();
+    curl_easy_setopt(easy.get(), CURLOPT_BUFFERSIZE, shared_.request.bufferSize(meanBody_));
     auto transfer = std::make_unique<Transfer>(std::move(easy), std::move(target), shared_.request,
                                                shared_.directory, shared_.budget, share,
                                                static_cast<Transfer::Owner&>(*this), uv_hrtime());
@@ -437,6 +440,7 @@ void Loop::hop(std::unique_ptr<Transfer> transfer) {
 void Loop::publish(std::unique_ptr<Transfer> transfer) {
   Completion completion;
   transfer->fill(completion.record, shared_.keepDetails, uv_hrtime());
+  meanBody_ += (completion.record.sizeDelivered - meanBody_) / kMeanOf;
   if (shared_.keepDetails) completion.details = std::make_unique<Details>(transfer->details({}));
   release(*transfer);
   Sink& sink = transfer->sink();

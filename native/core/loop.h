@@ -137,6 +137,7 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   bool beat_ = false;   // since the watchdog's last look
   bool isFailed_ = false;
   int running_ = 0;
+  double meanBody_ = 1 << 20;  // of the last ones published; large until some are known
 
   Share share_;
   std::optional<MultiSocket> multi_;

@@ -10,6 +10,8 @@ namespace mcurl {
 namespace {
 
 constexpr unsigned kVersion8 = 0x080000;
+// What the buffers of all transfers may take: up to libcurl 8.6 each has its own.
+constexpr long kAllBuffers = 64L << 20;
 
 unsigned libcurlVersion() { return curl_version_info(CURLVERSION_NOW)->version_num; }
 bool hasFeature(int bit) { return (curl_version_info(CURLVERSION_NOW)->features & bit) != 0; }
@@ -69,10 +71,9 @@ void checkLibcurl() {
 }
 
 Request::Request(RequestOptions options, unsigned jobs)
-    : options_{std::move(options)}, httpVersion_{httpVersion(options_.httpVersion)} {
-  // Up to 8.6 each transfer owns its buffer: large for few, small for thousands.
-  constexpr long kAll = 16L << 20;
-  bufferSize_ = std::clamp(kAll / static_cast<long>(std::max(jobs, 1U)), 16L << 10, 128L << 10);
+    : options_{std::move(options)},
+      httpVersion_{httpVersion(options_.httpVersion)},
+      largestBuffer_{std::max(kAllBuffers / static_cast<long>(std::max(jobs, 1U)), 16L << 10)} {
   for (const std::string& scheme : options_.protocols) {
     protocols_ += (protocols_.empty() ? "" : ",") + scheme;
   }
@@ -95,7 +96,6 @@ void Request::apply(CURL* easy, std::string_view hostKey, bool isFirstHost) cons
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, bufferSize_);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, httpVersion_);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocols_.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, o.connectTimeoutMs);
@@ -133,6 +133,15 @@ void Request::apply(CURL* easy, std::string_view hostKey, bool isFirstHost) cons
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   }
+}
+
+long Request::bufferSize(double meanBody) const noexcept {
+  // Freeing 64 KiB or more makes glibc tidy its whole heap, which small bodies would pay for each
+  // time.
+  constexpr long kSmall = 32L << 10;
+  constexpr long kLarge = 256L << 10;
+  if (meanBody < kSmall) return std::min(kSmall, largestBuffer_);
+  return std::min(kLarge, largestBuffer_);
 }
 
 bool Request::mayMultiplex(std::string_view hostKey) const noexcept {

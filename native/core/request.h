@@ -49,6 +49,9 @@ class Request {
   // hand and all headers may go along.
   void apply(CURL* easy, std::string_view hostKey, bool isFirstHost) const;
 
+  // CURLOPT_BUFFERSIZE for a body as large as those before it.
+  long bufferSize(double meanBody) const noexcept;
+
   // A connection to such a host may carry many streams, so its version must be learned before it is
   // shared out.
   bool mayMultiplex(std::string_view hostKey) const noexcept;
@@ -65,8 +68,8 @@ class Request {
  private:
   const RequestOptions options_;
   std::string protocols_;
-  long httpVersion_;
-  long bufferSize_;
+  const long httpVersion_;
+  const long largestBuffer_;
   bool asksRange_ = false;
   Slist headers_;
   Slist foreignHeaders_;  // for another host than the first
