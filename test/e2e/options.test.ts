@@ -170,12 +170,12 @@ describe('where it goes', () => {
   });
 
   it('--interface', async () => {
-    await seenBy(await useOrigin(), ['--interface', 'lo']);
-    const { code, stderr } = await runFetch(
-      ['http://127.0.0.1/a'],
-      ['--interface', 'nosuch0', '--retry', '0'],
-    );
+    const origin = await useOrigin();
+    await seenBy(origin, ['--interface', 'lo']);
+    const args = ['--interface', 'nosuch0', '--retry', '0', '--overwrite'];
+    const { code, stderr } = await runFetch([origin.url('/a')], args);
     expect(code, stderr).toBe(4);
+    expect(origin.requests).toHaveLength(1);
   });
 
   it('-x, and the proxies of the environment as curl reads them', async () => {

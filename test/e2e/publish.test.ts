@@ -137,15 +137,19 @@ describe('an old .part', () => {
     expect(bytesOf('a').equals(content('/a', LARGE))).toBe(true);
   });
 
-  it('that is a symbolic link is not followed', async () => {
-    writeFileSync(join(cwd, 'precious'), 'precious');
-    symlinkSync(join(cwd, 'precious'), join(out, 'a.part'));
-    const { code, stderr, names } = await runFetch(lines(), [], { cwd });
-    expect(code, stderr).toBe(3);
-    expect(readFileSync(join(cwd, 'precious'), 'utf8')).toBe('precious');
-    expect(readlinkSync(join(out, 'a.part'))).toBe(join(cwd, 'precious'));
-    expect(names).toEqual(['a.part', 'b']);
-  });
+  it.each(['precious', 'nowhere'])(
+    'that is a symbolic link to %s is not followed',
+    async (name) => {
+      writeFileSync(join(cwd, 'precious'), 'precious');
+      symlinkSync(join(cwd, name), join(out, 'a.part'));
+      const { code, stderr, names } = await runFetch(lines(), [], { cwd });
+      expect(code, stderr).toBe(3);
+      expect(names).toEqual(['a.part', 'b']);
+      expect(readlinkSync(join(out, 'a.part'))).toBe(join(cwd, name));
+      expect(readFileSync(join(cwd, 'precious'), 'utf8')).toBe('precious');
+      expect(namesIn(cwd)).not.toContain('nowhere');
+    },
+  );
 
   it('that has a second name is left alone', async () => {
     writeFileSync(join(cwd, 'precious'), 'precious');
