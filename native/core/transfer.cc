@@ -121,7 +121,6 @@ bool Transfer::isSizeKnown() const noexcept {
 
 size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
-  transfer.owner_.onBytes(count);
   if (!transfer.isWanted()) {
     transfer.unwanted_ += static_cast<int64_t>(count);
     if (transfer.unwanted_ <= kMaxUnwanted && transfer.response_.contentLength <= kMaxUnwanted)
@@ -142,6 +141,7 @@ size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
     transfer.sinkFailed_ = true;
     return 0;
   }
+  transfer.owner_.onBytes(count);
   if (transfer.slot_ != nullptr) {
     transfer.slot_->received.store(transfer.sink_.size(), std::memory_order_relaxed);
   }
