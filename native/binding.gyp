@@ -18,6 +18,7 @@
         'core/response.cc',
         'core/scheduler.cc',
         'core/sink.cc',
+        'core/sockets.cc',
         'core/transfer.cc',
         'core/url.cc',
         'core/verbose.cc',

@@ -2,8 +2,7 @@
 //
 // Lifetime rules, each of which guards against a crash or a hang:
 // 1. The thread-safe function holds the process open while the engine is open; close() and the
-// clean-up hook
-//    release it, once.
+//    clean-up hook release it, once.
 // 2. The clean-up hook joins the loops before the environment goes; after it no loop can call.
 // 3. A call that arrives during teardown has no environment and is dropped.
 #include <napi.h>

@@ -4,7 +4,7 @@
 // 1. All members are called from one thread, the owner's, unless said otherwise.
 // 2. `wake` is called from any loop's thread and must only signal; see InfoQueue for when.
 // 3. Each target added ends as exactly one record, except those that had not started when stop()
-// was called.
+//    was called.
 // 4. The destructor stops the loops and joins their threads.
 #pragma once
 

@@ -19,10 +19,6 @@ constexpr double kMeanOf = 16;
 // Options newer than the oldest libcurl we build against, by number.
 constexpr auto kMultiQuickExit = static_cast<CURLMoption>(21);
 
-int toUv(int what) {
-  return ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0);
-}
-
 }  // namespace
 
 Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool overwrite,
@@ -35,7 +31,7 @@ Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool
       infoQueue{std::move(wake)} {}
 
 Loop::Loop(Shared& shared, unsigned index)
-    : shared_{shared}, index_{index}, slots_(shared.limits.jobs) {
+    : shared_{shared}, index_{index}, sockets_{uv_, *this}, slots_(shared.limits.jobs) {
   for (Slot& slot : slots_) freeSlots_.push_back(&slot);
   transfers_.reserve(slots_.size());
   if (uv_loop_init(&uv_) != 0) throw std::bad_alloc();
@@ -101,75 +97,14 @@ void Loop::createMulti() {
   multi_->setopt(kMultiQuickExit, 1);
 }
 
-// --- sockets
+// --- what libcurl and its transfers tell
 
-void Loop::onSocket(CURL*, curl_socket_t fd, int what, void*) noexcept {
-  const auto at = static_cast<size_t>(fd);
-  if (what == CURL_POLL_REMOVE) {
-    if (at >= sockets_.size() || sockets_[at] == nullptr) return;
-    sockets_[at]->wanted = 0;
-    if (!isOurs_[at]) forget(fd);
-    return;
-  }
-  try {
-    if (at >= sockets_.size()) {
-      sockets_.resize(at + 1, nullptr);
-      isOurs_.resize(at + 1, false);
-    }
-    if (sockets_[at] == nullptr) {
-      auto socket = std::make_unique<Socket>(Socket{this, fd});
-      if (uv_poll_init_socket(&uv_, &socket->poll, fd) != 0) {
-        isFailed_ = true;
-        return;
-      }
-      socket->poll.data = socket.get();
-      sockets_[at] = socket.release();
-    }
-  } catch (const std::bad_alloc&) {
-    isFailed_ = true;
-    return;
-  }
-  Socket& socket = *sockets_[at];
-  socket.wanted = toUv(what);
-  watch(socket);
-  multi_->assign(fd, &socket);
-}
+void Loop::onSocket(CURL*, curl_socket_t fd, int what, void*) noexcept { sockets_.want(fd, what); }
 
-void Loop::watch(Socket& socket) {
-  if (socket.watched == socket.wanted) return;
-  socket.watched = socket.wanted;
-  const auto onPoll = [](uv_poll_t* poll, int status, int events) {
-    auto& acted = *static_cast<Socket*>(poll->data);
-    acted.loop->poll(acted, status, events);
-  };
-  if (uv_poll_start(&socket.poll, socket.wanted, onPoll) != 0) isFailed_ = true;
-}
-
-void Loop::poll(Socket& socket, int status, int events) {
-  if (status < 0) socket.watched = 0;  // libuv has stopped
-  if (socket.wanted == 0) {  // an idle connection: libcurl looks at it when it is used again
-    uv_poll_stop(&socket.poll);
-    socket.watched = 0;
-    return;
-  }
-  // ERR alone loses what can still be read on 7.88.
-  const int bits = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT
-                              : ((events & UV_READABLE) ? CURL_CSELECT_IN : 0) |
-                                    ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
-  const curl_socket_t fd = socket.fd;
-  if (!act(fd, bits)) return;
-  Socket* still =
-      static_cast<size_t>(fd) < sockets_.size() ? sockets_[static_cast<size_t>(fd)] : nullptr;
-  if (still != nullptr && still->wanted != 0) watch(*still);
-}
-
-void Loop::forget(curl_socket_t fd) noexcept {
-  const auto at = static_cast<size_t>(fd);
-  if (at >= sockets_.size()) return;
-  if (Socket* socket = std::exchange(sockets_[at], nullptr)) {
-    uv_close(reinterpret_cast<uv_handle_t*>(&socket->poll),
-             [](uv_handle_t* handle) { delete static_cast<Socket*>(handle->data); });
-  }
+void Loop::onTimer(long timeoutMs) noexcept {
+  timerDue_ = timeoutMs == 0;
+  timerMs_ = timeoutMs;
+  timerChanged_ = true;
 }
 
 bool Loop::mayConnect(Transfer& transfer) noexcept {
@@ -183,18 +118,7 @@ bool Loop::mayConnect(Transfer& transfer) noexcept {
 }
 
 void Loop::onSocketOpened(Transfer& transfer, curl_socket_t fd) noexcept {
-  // Whatever was watched under this number is closed.
-  forget(fd);
-  const auto at = static_cast<size_t>(fd);
-  try {
-    if (at >= sockets_.size()) {
-      sockets_.resize(at + 1, nullptr);
-      isOurs_.resize(at + 1, false);
-    }
-    isOurs_[at] = true;
-  } catch (const std::bad_alloc&) {
-    isFailed_ = true;
-  }
+  sockets_.opened(fd);
   Target& target = transfer.target();
   if (target.isScout && !target.host->mayMultiplex) {
     target.isScout = false;
@@ -202,10 +126,7 @@ void Loop::onSocketOpened(Transfer& transfer, curl_socket_t fd) noexcept {
   }
 }
 
-void Loop::onSocketClosing(curl_socket_t fd) noexcept {
-  forget(fd);
-  if (static_cast<size_t>(fd) < isOurs_.size()) isOurs_[static_cast<size_t>(fd)] = false;
-}
+void Loop::onSocketClosing(curl_socket_t fd) noexcept { sockets_.closing(fd); }
 
 void Loop::onHeaders(Transfer& transfer) noexcept {
   Target& target = transfer.target();
@@ -218,14 +139,6 @@ void Loop::onHeaders(Transfer& transfer) noexcept {
 
 void Loop::onBytes(size_t count) noexcept {
   bytes_.store(bytes_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
-}
-
-// --- time
-
-void Loop::onTimer(long timeoutMs) noexcept {
-  timerDue_ = timeoutMs == 0;
-  timerMs_ = timeoutMs;
-  timerChanged_ = true;
 }
 
 void Loop::serveTimer() {
@@ -251,12 +164,12 @@ void Loop::serveTimer() {
 
 // --- actions and what follows from them
 
-bool Loop::act(curl_socket_t fd, int events) {
+void Loop::onReady(curl_socket_t fd, int events) noexcept { act(fd, events); }
+
+void Loop::act(curl_socket_t fd, int events) {
   acted_ = true;
   beat_ = true;
-  if (multi_->socketAction(fd, events, running_) == CURLM_OK && !isFailed_) return true;
-  recover();
-  return false;
+  if (multi_->socketAction(fd, events, running_) != CURLM_OK || sockets_.hasFailed()) recover();
 }
 
 void Loop::settle() {
@@ -506,8 +419,7 @@ void Loop::interruptAll(Reason reason) {
 void Loop::recover() {
   interruptAll(Reason::kInterrupted);
   multi_.reset();
-  for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));
-  isFailed_ = false;
+  sockets_.forgetAll();
   timerMs_ = -1;
   timerChanged_ = true;
   timerDue_ = true;  // the records are handed over in a round to come
@@ -519,7 +431,7 @@ void Loop::shutDown() {
   handOver();
   if (!sinks_.empty() || uv_is_closing(reinterpret_cast<uv_handle_t*>(&async_))) return;
   multi_.reset();
-  for (size_t fd = 0; fd < sockets_.size(); ++fd) forget(static_cast<curl_socket_t>(fd));
+  sockets_.forgetAll();
   for (uv_handle_t* handle :
        {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
         reinterpret_cast<uv_handle_t*>(&pauseTimer_), reinterpret_cast<uv_handle_t*>(&watchdog_),

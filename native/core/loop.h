@@ -2,19 +2,14 @@
 //
 // Lifetime and thread rules:
 // 1. Constructor and destructor belong to the engine, which destroys no loop while another may wake
-// it; wake() and
-//    stop() may be called from any thread; all else runs on the loop's own thread.
-// 2. libcurl's two callbacks only record (a poll handle, a due time); actions are called from
-// libuv's callbacks.
-// 3. A descriptor that we opened stays watched over REMOVE until it is closed (a kept-alive
-// connection is asked
-//    for again at once); one that libcurl opened is forgotten at REMOVE, for we are not told of its
-//    close.
-// 4. After any error of the CURLM every transfer is removed and reported as interrupted and the
-// CURLM replaced.
-// 5. stop(): running transfers become records, finishing sinks are waited for, then the thread
-// ends.
-// 6. Member order is destruction order: the CURLM still calls back into the socket table.
+//    it; wake() and stop() may be called from any thread; all else runs on the loop's own thread.
+// 2. libcurl's two callbacks only record (a wish, a due time); actions are called from libuv's
+//    callbacks.
+// 3. After any error of the CURLM every transfer is removed and reported as interrupted and the
+//    CURLM replaced.
+// 4. stop(): running transfers become records, finishing sinks are waited for, then the thread
+//    ends.
+// 5. Member order is destruction order: the CURLM still calls back into the socket table.
 #pragma once
 
 #include <uv.h>
@@ -31,6 +26,7 @@
 #include "request.h"
 #include "scheduler.h"
 #include "sink.h"
+#include "sockets.h"
 #include "transfer.h"
 
 namespace mcurl {
@@ -49,7 +45,10 @@ struct Shared {
   InfoQueue infoQueue;
 };
 
-class Loop final : private MultiSocket::Events, private Transfer::Owner, private Sink::Listener {
+class Loop final : private MultiSocket::Events,
+                   private Sockets::Listener,
+                   private Transfer::Owner,
+                   private Sink::Listener {
  public:
   // Throws std::bad_alloc.
   Loop(Shared& shared, unsigned index);
@@ -66,14 +65,6 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   unsigned finishing() const noexcept { return finishing_.load(); }
 
  private:
-  // A descriptor under watch.
-  struct Socket {
-    Loop* loop;
-    curl_socket_t fd;
-    int wanted = 0;   // what libcurl asked for last, as libuv events
-    int watched = 0;  // what libuv watches
-    uv_poll_t poll{};
-  };
   // A transfer that libcurl is done with and whose sink is not.
   struct Finishing {
     std::unique_ptr<Transfer> transfer;
@@ -83,6 +74,8 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   // MultiSocket::Events
   void onSocket(CURL* easy, curl_socket_t fd, int what, void* data) noexcept override;
   void onTimer(long timeoutMs) noexcept override;
+  // Sockets::Listener
+  void onReady(curl_socket_t fd, int events) noexcept override;
   // Transfer::Owner
   bool mayConnect(Transfer& transfer) noexcept override;
   void onSocketOpened(Transfer& transfer, curl_socket_t fd) noexcept override;
@@ -94,10 +87,7 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
 
   void run();
   void createMulti();
-  void poll(Socket& socket, int status, int events);
-  void watch(Socket& socket);
-  void forget(curl_socket_t fd) noexcept;
-  bool act(curl_socket_t fd, int events);
+  void act(curl_socket_t fd, int events);
   void settle();
   void serveTimer();
   void drain();
@@ -128,14 +118,12 @@ class Loop final : private MultiSocket::Events, private Transfer::Owner, private
   uv_idle_t idle_{};
   std::atomic<bool> isStopping_{false};
 
-  std::vector<Socket*> sockets_;  // by descriptor
-  std::vector<bool> isOurs_;      // by descriptor: opened by onSocketOpened, not yet closed
-  long timerMs_ = -1;             // as libcurl said last
+  Sockets sockets_;
+  long timerMs_ = -1;  // as libcurl said last
   bool timerChanged_ = false;
   bool timerDue_ = false;
   bool acted_ = false;  // since the last settle
   bool beat_ = false;   // since the watchdog's last look
-  bool isFailed_ = false;
   int running_ = 0;
   double meanBody_ = 1 << 20;  // of the last ones published; large until some are known
 

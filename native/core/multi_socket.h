@@ -6,11 +6,10 @@
 // 1. One thread uses a MultiSocket, its easy handles and its Events.
 // 2. Events must outlive it: curl_multi_cleanup still calls them.
 // 3. Events only record: they must not call any member but assign(), and cannot fail (libcurl
-// versions crash
-//    on -1).
+//    versions crash on -1).
 // 4. remove() takes only handles whose add() succeeded.
 // 5. After failed() turns true no action is allowed until every handle is removed; then new ones
-// may be added.
+//    may be added.
 #pragma once
 
 #include <optional>

@@ -2,13 +2,12 @@
 //
 // Threads: every member may be called from any thread; one lock guards all.
 // 1. A Host lives while something of it waits or runs, or it is paused; a running Target keeps its
-// Host.
+//    Host.
 // 2. Targets of a host start in the order added; retries, and what a loop gives back, start first.
 // 3. Hosts with work take turns, one target a turn.
 // 4. A host's cap is shared out to the loops in use; each loop stays within its share, so the
-// shares' sum, the
-//    cap, holds without a loop asking another. While shares shrink, because a loop starts, the
-//    total is what counts.
+//    shares' sum, the cap, holds without a loop asking another. While shares shrink, because a loop
+//    starts, the total is what counts.
 #pragma once
 
 #include <cstdint>

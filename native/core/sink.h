@@ -3,7 +3,7 @@
 //
 // Lifetime and thread rules:
 // 1. A sink belongs to one transfer on one loop; write, finish and its destructor run on that
-// loop's thread.
+//    loop's thread.
 // 2. finish() may answer later: the sink lives until `done` was called, on the loop's thread.
 // 3. Destroyed unfinished, a held body is gone and a .part stays, without its final name.
 #pragma once
