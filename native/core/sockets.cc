@@ -15,7 +15,9 @@ Sockets::Entry& Sockets::at(curl_socket_t fd) noexcept {
 void Sockets::want(curl_socket_t fd, int what) noexcept {
   Entry& entry = at(fd);
   if (what == CURL_POLL_REMOVE) {
-    if (entry.socket != nullptr) entry.socket->wanted = 0;
+    // libcurl 7.88 closes a socket that is still connecting (watched for writing) without a word.
+    const int before = entry.socket == nullptr ? 0 : std::exchange(entry.socket->wanted, 0);
+    if ((before & UV_WRITABLE) != 0) entry.isOurs = false;
     if (!entry.isOurs) forget(entry);
     return;
   }

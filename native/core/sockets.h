@@ -2,9 +2,9 @@
 //
 // Lifetime and thread rules:
 // 1. All runs on the loop's thread; the uv loop must outlive the handles' closing.
-// 2. A descriptor that we opened stays watched over CURL_POLL_REMOVE until closing() (a kept-alive
-//    connection is asked for again at once); one that libcurl opened is forgotten at REMOVE, for
-//    nobody tells of its close.
+// 2. A descriptor that we opened and that was last watched for reading stays watched over
+//    CURL_POLL_REMOVE until closing() (a kept-alive connection is asked for again at once); any
+//    other is forgotten at REMOVE, for nobody may tell of its close.
 // 3. opened() forgets whatever was watched under that number: it is another socket.
 #pragma once
 
