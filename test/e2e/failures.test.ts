@@ -56,11 +56,11 @@ describe('a connection fault', () => {
 
 describe('a server that takes its time', () => {
   it.each([
-    ['never answers', 'stall=head', ['-y', '1']],
-    ['stops in the body', 'stall=500', ['-y', '1']],
-    ['sends less than the limit', 'size=100000&trickle=100&piece=10', ['-y', '1', '-Y', '1000']],
-    ['never answers, by -m', 'stall=head', ['-m', '1']],
-    ['never ends, by -m', 'endless=body', ['-m', '1']],
+    ['never answers', 'stall=head', ['-y', '2']],
+    ['stops in the body', 'stall=500', ['-y', '2']],
+    ['sends less than the limit', 'size=100000&trickle=100&piece=10', ['-y', '2', '-Y', '1000']],
+    ['never answers, by -m', 'stall=head', ['-m', '2']],
+    ['never ends, by -m', 'endless=body&trickle=10', ['-m', '2']],
     ['never ends its headers', 'endless=head', []],
   ])('%s', async (_, query, args) => {
     const origin = await useOrigin();
