@@ -31,7 +31,9 @@ async function underWay(origin: Origin, run: FetchRun): Promise<void> {
   const everything = Promise.all([
     origin.arrived('/c'),
     origin.arrived('/d'),
-    expect.poll(() => namesIn(run.out)).toEqual(expect.arrayContaining(['a', 'b'])),
+    expect
+      .poll(() => namesIn(run.out), { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(['a', 'b'])),
   ]);
   await run.until(everything);
 }
@@ -52,7 +54,7 @@ describe('one signal', () => {
       run.child.kill(signal);
       const { code, stderr } = await run.finished;
       expect(code, stderr).toBe(exitCode);
-      expect(performance.now() - startedMs).toBeLessThan(4000);
+      expect(performance.now() - startedMs).toBeLessThan(6000);
       expect(stderr).toMatch(/same command again/);
       expect(namesIn(run.out).filter((name) => !name.endsWith('.part'))).toEqual(['a', 'b']);
 
