@@ -63,7 +63,8 @@ LocalError localError(const char* what, std::string_view name, int osErrno) {
 }
 
 Directory::Directory(const std::string& path, bool overwrite)
-    : fd_{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}, overwrite_{overwrite} {
+    : fd_{::openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)},
+      overwrite_{overwrite} {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
   ::clock_gettime(CLOCK_REALTIME, &openedAt_);
   wasEmpty_ = !hasEntries(fd_.get());

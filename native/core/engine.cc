@@ -31,16 +31,16 @@ unsigned freeDescriptors(unsigned loops) {
   return most > used ? most - used : 0;
 }
 
-// Room for one on each loop, and a socket and a file for each job. Idle connections are kept as far
-// as descriptors go, but not many more than are active: libcurl searches a full cache at each
-// completion.
+// Room for one on each loop, and a file, a socket and its duplicate for each job. Idle connections
+// are kept as far as descriptors go, but not many more than are active: libcurl searches a full
+// cache at each completion.
 Limits sane(Limits limits) {
   limits.loops = std::max(limits.loops, 1U);
   const unsigned descriptors = freeDescriptors(limits.loops);
-  limits.jobs = std::clamp(limits.jobs, 1U, std::max(descriptors / 2, 1U));
+  limits.jobs = std::clamp(limits.jobs, 1U, std::max(descriptors / 3, 1U));
   limits.maxPerHost = std::clamp(limits.maxPerHost, 1U, limits.jobs);
   limits.loops = std::min(limits.loops, limits.jobs);
-  const unsigned sockets = descriptors > limits.jobs ? descriptors - limits.jobs : 1;
+  const unsigned sockets = descriptors > limits.jobs ? (descriptors - limits.jobs) / 2 : 1;
   limits.connections = std::clamp(sockets / limits.loops, 1U, std::max(2 * limits.jobs, 32U));
   return limits;
 }
@@ -68,6 +68,12 @@ Engine::Engine(EngineOptions options, std::function<void()> wake)
 Engine::~Engine() {
   stop();
   join();
+}
+
+void Engine::join() noexcept {
+  for (const auto& loop : loops_) {
+    if (loop) loop->join();
+  }
 }
 
 void Engine::add(std::vector<NewTarget> targets) {

@@ -57,7 +57,7 @@ class Engine {
   // Ends all running transfers; returns at once, records follow, then one last wake.
   void stop() noexcept;
   // Waits for the loops' threads; after stop().
-  void join() noexcept { loops_.clear(); }
+  void join() noexcept;
 
  private:
   void startLoops();

@@ -54,6 +54,11 @@ Loop::Loop(Shared& shared, unsigned index)
 }
 
 Loop::~Loop() {
+  join();
+  uv_loop_close(&uv_);
+}
+
+void Loop::join() noexcept {
   stop();
   if (thread_.joinable()) thread_.join();
 }
@@ -87,7 +92,6 @@ void Loop::run() {
       kWatchdogMs, kWatchdogMs);
   settle();
   uv_run(&uv_, UV_RUN_DEFAULT);
-  uv_loop_close(&uv_);
   shared_.infoQueue.wake();
 }
 

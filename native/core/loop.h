@@ -52,12 +52,14 @@ class Loop final : private MultiSocket::Events,
  public:
   // Throws std::bad_alloc.
   Loop(Shared& shared, unsigned index);
-  ~Loop();  // stops and joins
+  ~Loop();  // after join()
 
   // Starts the thread; by then the engine must be able to wake it. Throws std::system_error.
   void start();
   void wake() noexcept;
   void stop() noexcept;
+  // Stops and waits for the thread. The engine joins all before it destroys one.
+  void join() noexcept;
 
   // Live counters, from any thread.
   const std::vector<Slot>& slots() const noexcept { return slots_; }

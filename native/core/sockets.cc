@@ -1,5 +1,7 @@
 #include "sockets.h"
 
+#include <fcntl.h>
+
 #include <memory>
 #include <utility>
 
@@ -15,15 +17,15 @@ Sockets::Entry& Sockets::at(curl_socket_t fd) noexcept {
 void Sockets::want(curl_socket_t fd, int what) noexcept {
   Entry& entry = at(fd);
   if (what == CURL_POLL_REMOVE) {
-    // libcurl 7.88 closes a socket that is still connecting (watched for writing) without a word.
+    // A socket that is still connecting (watched for writing) is closed without a word.
     const int before = entry.socket == nullptr ? 0 : std::exchange(entry.socket->wanted, 0);
     if ((before & UV_WRITABLE) != 0) entry.isOurs = false;
     if (!entry.isOurs) forget(entry);
     return;
   }
   if (entry.socket == nullptr) {
-    auto socket = std::make_unique<Socket>(Socket{this, fd});
-    if (uv_poll_init_socket(&loop_, &socket->poll, fd) != 0) {
+    auto socket = std::make_unique<Socket>(this, fd, Fd{::fcntl(fd, F_DUPFD_CLOEXEC, 0)});
+    if (!socket->copy || uv_poll_init_socket(&loop_, &socket->poll, socket->copy.get()) != 0) {
       hasFailed_ = true;
       return;
     }
@@ -79,6 +81,7 @@ void Sockets::forget(Entry& entry) noexcept {
   if (socket == nullptr) return;
   uv_close(reinterpret_cast<uv_handle_t*>(&socket->poll),
            [](uv_handle_t* handle) { delete static_cast<Socket*>(handle->data); });
+  socket->copy.reset();
 }
 
 void Sockets::forgetAll() noexcept {

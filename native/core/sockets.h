@@ -2,16 +2,21 @@
 //
 // Lifetime and thread rules:
 // 1. All runs on the loop's thread; the uv loop must outlive the handles' closing.
-// 2. A descriptor that we opened and that was last watched for reading stays watched over
+// 2. Each is watched by a duplicate of our own: libcurl 7.88 closes a socket that is still
+// connecting
+//    before it tells, and its number may by then be another thread's file.
+// 3. A descriptor that we opened and that was last watched for reading stays watched over
 //    CURL_POLL_REMOVE until closing() (a kept-alive connection is asked for again at once); any
 //    other is forgotten at REMOVE, for nobody may tell of its close.
-// 3. opened() forgets whatever was watched under that number: it is another socket.
+// 4. opened() forgets whatever was watched under that number: it is another socket.
 #pragma once
 
 #include <curl/curl.h>
 #include <uv.h>
 
 #include <vector>
+
+#include "handles.h"
 
 namespace mcurl {
 
@@ -43,10 +48,13 @@ class Sockets {
 
  private:
   struct Socket {
+    Socket(Sockets* sockets, curl_socket_t number, Fd duplicate)
+        : owner{sockets}, fd{number}, copy{std::move(duplicate)} {}
     Sockets* owner;
-    curl_socket_t fd;
-    int wanted = 0;   // what libcurl asked for last, as libuv events
-    int watched = 0;  // what libuv watches
+    curl_socket_t fd;  // libcurl's
+    Fd copy;           // ours
+    int wanted = 0;    // what libcurl asked for last, as libuv events
+    int watched = 0;   // what libuv watches
     uv_poll_t poll{};
   };
   struct Entry {
