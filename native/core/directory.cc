@@ -185,8 +185,8 @@ Fd Directory::openPart(const char* name, LocalError& error) const {
 bool Directory::publishPart(const Fd& part, const char* name, LocalError& error) const {
   // NFS and quotas speak up only at close; closing a duplicate keeps the lock until the name is
   // given.
-  const int copy = ::fcntl(part.get(), F_DUPFD_CLOEXEC, 0);
-  if (copy < 0 || ::close(copy) != 0) {
+  Fd copy{::fcntl(part.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!copy || !copy.close()) {
     error = localError("cannot write", name, errno);
     return false;
   }

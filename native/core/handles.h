@@ -44,17 +44,19 @@ class Fd {
   int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
   void reset() noexcept {
-    if (fd_ >= 0) closeNumber(std::exchange(fd_, -1));
+    if (fd_ >= 0) close();
   }
+  // False, with errno, when the system reports an error of an earlier write only now.
+  bool close() noexcept { return closeNumber(std::exchange(fd_, -1)) == 0; }
 
  private:
   // TSan sees neither openat(2) nor the closes of libuv: it would take the close of a file for a
   // race with the former owner of its number.
-  static void closeNumber(int fd) noexcept {
+  static long closeNumber(int fd) noexcept {
 #ifdef __SANITIZE_THREAD__
-    ::syscall(SYS_close, fd);
+    return ::syscall(SYS_close, fd);
 #else
-    ::close(fd);
+    return ::close(fd);
 #endif
   }
 
