@@ -103,7 +103,12 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
 
   const job = startJob(options, listener);
   const { engine, stats } = job;
-  if (engine) leave = (code) => engine.exit(code);
+  if (engine) {
+    leave = (code) => engine.exit(code);
+    if (engine.jobs < options.jobs && !display.silent) {
+      print(`mcurl: only ${engine.jobs} transfers at once: more need more open files (ulimit -n)`);
+    }
+  }
   const stop = stopOnSignals(job);
   log?.info({ directory: options.directory, jobs: options.jobs }, 'started');
   let isOver = false;

@@ -155,6 +155,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return *engine_;
   }
 
+  Napi::Value jobs(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), open(info.Env()).jobs());
+  }
+
   void add(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     mcurl::Engine& engine = open(env);

@@ -41,6 +41,9 @@ class Engine {
   Engine(EngineOptions options, std::function<void()> wake);
   ~Engine();
 
+  // Transfers at once: as asked, or as many as descriptors allow.
+  unsigned jobs() const noexcept { return shared_.limits.jobs; }
+
   void add(std::vector<NewTarget> targets);
   size_t infoRead(Record* into, size_t max) { return shared_.infoQueue.read(into, max); }
   const Details* details(double id) { return shared_.infoQueue.details(id); }

@@ -139,7 +139,7 @@ long Request::bufferSize(double meanBody) const noexcept {
   // Freeing 64 KiB or more makes glibc tidy its whole heap, which small bodies would pay for each
   // time.
   constexpr long kSmall = 32L << 10;
-  constexpr long kLarge = 256L << 10;
+  constexpr long kLarge = 128L << 10;
   if (meanBody < kSmall) return std::min(kSmall, largestBuffer_);
   return std::min(kLarge, largestBuffer_);
 }

@@ -18,6 +18,8 @@ bool Sink::write(const char* data, size_t size) noexcept {
     }
     if (!writeAll(part_.get(), data, size)) {
       error_ = localError("cannot write", name_, errno);
+      // A full disk is full for the others too: give back what is of no use.
+      static_cast<void>(::ftruncate(part_.get(), 0) == 0);
       return false;
     }
     size_ += static_cast<int64_t>(size);

@@ -164,6 +164,7 @@ export interface Details {
 
 /** The addon's own Engine; see `engine.ts` for the public one. */
 export interface NativeEngine {
+  readonly jobs: number;
   add(numbers: Float64Array, strings: readonly string[]): void;
   infoRead(into: Float64Array): number;
   details(id: number): Details | undefined;
@@ -187,8 +188,8 @@ export interface Binding {
 const CANDIDATES = ['../../native/build/Release/mcurl.node', '../../native/build/Debug/mcurl.node'];
 
 function load(): Binding {
-  const file = CANDIDATES.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) =>
-    existsSync(path),
+  const file = CANDIDATES.map((path) => fileURLToPath(new URL(path, import.meta.url))).find(
+    (path) => existsSync(path),
   );
   if (file === undefined) {
     throw new NativeError(

@@ -26,6 +26,11 @@ export class Engine {
     this.#native = new (binding().Engine)(options, onWake);
   }
 
+  /** Transfers at once: as asked, or fewer when the limit of open files (`ulimit -n`) allows no more. */
+  get jobs(): number {
+    return this.#native.jobs;
+  }
+
   /** Hands over targets, in list order. Each ends as exactly one record, unless `stop` comes before its start. */
   add(targets: readonly NativeTarget[]): void {
     const numbers = new Float64Array(targets.length * NUMBERS_PER_TARGET);
