@@ -106,7 +106,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Engine",
-        {InstanceMethod("add", &EngineObject::add),
+        {InstanceAccessor<&EngineObject::jobs>("jobs"), InstanceMethod("add", &EngineObject::add),
          InstanceMethod("infoRead", &EngineObject::infoRead),
          InstanceMethod("details", &EngineObject::details),
          InstanceMethod("sample", &EngineObject::sample),
