@@ -29,7 +29,12 @@
       'target_name': 'mcurl',
       'sources': ['addon/addon.cc'],
       'dependencies': ['core', "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except_all"],
-      'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'defines': [
+        'NAPI_VERSION=9',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+        # A worker that is terminated while an engine closes may run no JavaScript any more.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
       'libraries': ['<!@(pkg-config --libs libcurl)'],
     },
     {

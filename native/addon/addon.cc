@@ -49,6 +49,20 @@ double number(const Napi::Object& from, const char* name, double otherwise) {
   return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : otherwise;
 }
 
+unsigned count(const Napi::Object& from, const char* name, double otherwise) {
+  constexpr double kMost = 1e9;
+  const double value = number(from, name, otherwise);
+  return static_cast<unsigned>(value >= 0 ? std::min(value, kMost) : otherwise);
+}
+
+Napi::Float64Array doubles(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray() ||
+      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    throw Napi::TypeError::New(info.Env(), "expected a Float64Array");
+  }
+  return info[0].As<Napi::Float64Array>();
+}
+
 std::vector<std::string> lines(const Napi::Object& from, const char* name) {
   std::vector<std::string> all;
   const Napi::Value value = from.Get(name);
@@ -68,7 +82,7 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
   to.cookieLines = lines(from, "cookieLines");
   to.proxy = text(from, "proxy");
   to.insecure = flag(from, "insecure");
-  to.ipVersion = static_cast<int>(number(from, "ipVersion", 0));
+  to.ipVersion = static_cast<int>(count(from, "ipVersion", 0));
   to.netrc = flag(from, "netrc");
   to.cacert = text(from, "cacert");
   to.cert = text(from, "cert");
@@ -80,10 +94,10 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
   to.compressed = flag(from, "compressed");
   to.locationTrusted = flag(from, "locationTrusted");
   if (from.Get("protocols").IsArray()) to.protocols = lines(from, "protocols");
-  to.connectTimeoutMs = static_cast<long>(number(from, "connectTimeoutMs", 30'000));
-  to.speedTimeS = static_cast<long>(number(from, "speedTimeS", 60));
+  to.connectTimeoutMs = static_cast<long>(count(from, "connectTimeoutMs", 30'000));
+  to.speedTimeS = static_cast<long>(count(from, "speedTimeS", 60));
   to.speedLimit = static_cast<long>(number(from, "speedLimit", 1));
-  to.maxRedirs = static_cast<unsigned>(number(from, "maxRedirs", 20));
+  to.maxRedirs = count(from, "maxRedirs", 20);
   to.verbose = flag(from, "verbose");
   return to;
 }
@@ -91,9 +105,9 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
 mcurl::EngineOptions engineOptions(const Napi::Object& from) {
   mcurl::EngineOptions to;
   to.directory = text(from, "directory");
-  to.limits.jobs = static_cast<unsigned>(number(from, "jobs", 64));
-  to.limits.maxPerHost = static_cast<unsigned>(number(from, "maxPerHost", 16));
-  const auto loops = static_cast<unsigned>(number(from, "loops", 0));
+  to.limits.jobs = count(from, "jobs", 64);
+  to.limits.maxPerHost = count(from, "maxPerHost", 16);
+  const auto loops = count(from, "loops", 0);
   to.limits.loops = loops > 0 ? loops : std::max(1U, uv_available_parallelism());
   to.overwrite = flag(from, "overwrite");
   to.keepDetails = flag(from, "keepDetails");
@@ -162,7 +176,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void add(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     mcurl::Engine& engine = open(env);
-    const auto numbers = info[0].As<Napi::Float64Array>();
+    const Napi::Float64Array numbers = doubles(info);
     const auto strings = info[1].As<Napi::Array>();
     const size_t count = numbers.ElementLength() / 3;
     if (strings.Length() != count * 2)
@@ -183,7 +197,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   Napi::Value infoRead(const Napi::CallbackInfo& info) {
-    auto into = info[0].As<Napi::Float64Array>();
+    Napi::Float64Array into = doubles(info);
     const size_t max = into.ByteLength() / sizeof(Record);
     const size_t count = open(info.Env()).infoRead(reinterpret_cast<Record*>(into.Data()), max);
     return Napi::Number::New(info.Env(), static_cast<double>(count));
@@ -205,7 +219,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   Napi::Value sample(const Napi::CallbackInfo& info) {
-    auto into = info[0].As<Napi::Float64Array>();
+    Napi::Float64Array into = doubles(info);
     const size_t count = open(info.Env()).sample({into.Data(), into.ElementLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(count));
   }
@@ -216,43 +230,47 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   void stop(const Napi::CallbackInfo& info) { open(info.Env()).stop(); }
 
-  // Joins on a thread of its own pool, for a transfer's end may take a moment.
+  // From here on the engine counts as closed; its threads are joined on a thread of libuv's pool,
+  // for a transfer's end may take a moment.
   Napi::Value close(const Napi::CallbackInfo& info) {
     class Join : public Napi::AsyncWorker {
      public:
       Join(Napi::Env env, EngineObject& object)
-          : AsyncWorker{env}, object_{object}, done_{Napi::Promise::Deferred::New(env)} {
+          : AsyncWorker{env},
+            object_{object},
+            engine_{std::move(object.engine_)},
+            done_{Napi::Promise::Deferred::New(env)} {
+        napi_remove_env_cleanup_hook(env, &EngineObject::onCleanup, &object_);
         object_.Ref();
-        object_.engine_->stop();
+        engine_->stop();
       }
       Napi::Promise promise() const { return done_.Promise(); }
-      void Execute() override { object_.engine_->join(); }
+      void Execute() override { engine_->join(); }
       void OnOK() override {
-        napi_remove_env_cleanup_hook(Env(), &EngineObject::onCleanup, &object_);
-        object_.shut();
+        engine_.reset();
+        object_.wake_.Release();
         object_.Unref();
         done_.Resolve(Env().Undefined());
       }
 
      private:
       EngineObject& object_;
+      std::unique_ptr<mcurl::Engine> engine_;
       Napi::Promise::Deferred done_;
     };
-    if (!engine_) {
-      const auto done = Napi::Promise::Deferred::New(info.Env());
-      done.Resolve(info.Env().Undefined());
-      return done.Promise();
+    if (engine_) {
+      auto* join = new Join{info.Env(), *this};
+      closed_ = Napi::Persistent(join->promise().As<Napi::Object>());
+      join->Queue();
     }
-    auto* join = new Join{info.Env(), *this};
-    const Napi::Promise promise = join->promise();
-    join->Queue();
-    return promise;
+    return closed_.Value();
   }
 
   void exit(const Napi::CallbackInfo& info) { ::_exit(info[0].ToNumber().Int32Value()); }
 
   std::unique_ptr<mcurl::Engine> engine_;
   Napi::ThreadSafeFunction wake_;
+  Napi::ObjectReference closed_;  // the promise of the first close()
 };
 
 Napi::Value threadCpuUs(const Napi::CallbackInfo& info) {

@@ -289,11 +289,13 @@ void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
   Transfer::Judgement judgement = transfer->judge(result);
   if (judgement.next == Next::kGiveBack && judgement.osErrno != 0) {
     // Descriptors are scarce: it starts again when one of the others has ended.
-    if (transfers_.empty()) {
-      judgement.next = Next::kFail;
-    } else {
+    if (!transfers_.empty()) {
+      giveBack(*transfer);
+      handOver();
       shared_.scheduler.lowerJobs();
+      return;
     }
+    judgement.next = Next::kFail;
   }
   switch (judgement.next) {
     case Next::kPublish:

@@ -1,4 +1,5 @@
 /** All loops as one object: targets in, records out. A thin, typed cover of the addon's `Engine`. */
+import { NativeError } from '../errors.ts';
 import {
   binding,
   type Details,
@@ -19,11 +20,19 @@ export class Engine {
    * @param options what all transfers have in common
    * @param onWake called on this thread when records wait, when few targets wait, and when nothing is left.
    *   It is called once and stays silent until `infoRead` has returned 0, which arms it again.
-   * @throws NativeError `ERR_MCURL_DIRECTORY` when the directory cannot be opened, `ERR_MCURL_LIBCURL` when
+   * @throws TypeError for wrong arguments, here as in all methods; after `close` they throw an Error with the code
+   *   `ERR_MCURL_CLOSED`
+   * @throws NativeError `ERR_MCURL_UNSUPPORTED` when libcurl lacks what is asked, `ERR_MCURL_DIRECTORY` when the directory cannot be opened, `ERR_MCURL_LIBCURL` when
    *   the libcurl in use cannot be (8.11.1, or no threaded resolver)
    */
   constructor(options: EngineOptions, onWake: () => void) {
-    this.#native = new (binding().Engine)(options, onWake);
+    const { Engine: Native } = binding();
+    try {
+      this.#native = new Native(options, onWake);
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      throw code === undefined ? cause : new NativeError(code, message, { cause });
+    }
   }
 
   /** Transfers at once: as asked, or fewer when the limit of open files (`ulimit -n`) allows no more. */
