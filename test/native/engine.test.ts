@@ -185,7 +185,9 @@ describe('sample', () => {
 describe('misuse', () => {
   it('of a closed engine throws ERR_MCURL_CLOSED; closing again is harmless', async () => {
     const { engine } = useEngine();
-    await Promise.all([engine.close(), engine.close()]);
+    const closings = [engine.close(), engine.close()];
+    expect(() => engine.stop()).toThrow(expect.objectContaining({ code: 'ERR_MCURL_CLOSED' }));
+    await Promise.all(closings);
     await engine.close();
     const closed = expect.objectContaining({ code: 'ERR_MCURL_CLOSED' });
     for (const call of [

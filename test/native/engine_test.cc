@@ -314,6 +314,20 @@ TEST("stop while targets end, hop and are published: each is whole, or stopped, 
   }
 }
 
+TEST("the last wake comes when all loops have ended") {
+  Server server;
+  Job job{{.limits = {.jobs = 4, .maxPerHost = 4, .loops = 2}}};
+  job.add(std::vector<std::string>(40, server.url("/bytes/5")));
+  job.await(40);
+  std::map<uint32_t, Ended> none;
+  job.read(none);  // arms it
+  const unsigned before = job.wakes();
+  job.engine().stop();
+  job.awaitWake(before);
+  job.engine().join();
+  CHECK_EQ(job.stop().size() + none.size(), 0U);
+}
+
 TEST("an engine may be destroyed in mid-job, or before it began") {
   Server server;
   for (int round = 0; round < 10; ++round) {

@@ -49,6 +49,7 @@ TEST("failures are records that say why, and leave no name") {
       {"/reset/600000", Reason::kTransfer, CURLE_RECV_ERROR, 200},
       {"/resethead", Reason::kTransfer, CURLE_RECV_ERROR, 0},
       {"/lengths/1000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 200},
+      {"/part/600000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 206},
       {"/part/1000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 206},
       {"/status/404", Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, 404},
       {"/status/500", Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, 500},
@@ -64,6 +65,8 @@ TEST("failures are records that say why, and leave no name") {
     CHECK(!end.details.error.empty());
     CHECK_EQ(end.details.urlEffective, server.url(row.path));
     CHECK(!job.scratch().has("0"));
+    // What nobody wants is not written either.
+    if (row.responseCode != 200) CHECK(job.scratch().names().empty());
     // A reset may also be seen as what it cut off; the others have one name.
     if (row.result != CURLE_RECV_ERROR) CHECK_EQ(end.result(), row.result);
     CHECK(end.result() != CURLE_OK);
@@ -341,6 +344,17 @@ TEST("an error of socket_action interrupts what runs, once each, and all later t
       CHECK(job.isWhole(id, "/held/300000/" + std::to_string(id), 300'000));
     }
   }
+}
+
+TEST("a transfer that cannot be added, and is alone, is interrupted too") {
+  Server server;
+  Job job;
+  {
+    const fault::Armed armed{fault::addHandle, CURLM_OUT_OF_MEMORY, 1, 1};
+    CHECK_EQ(job.fetch(server.url("/bytes/5")).reason(), Reason::kInterrupted);
+  }
+  job.retry(0, server.url("/bytes/5"));
+  CHECK_EQ(job.await(1).at(0).reason(), Reason::kDone);
 }
 
 TEST("faults again and again: each transfer ends once, and retries end well") {

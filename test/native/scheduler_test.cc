@@ -333,6 +333,35 @@ TEST("at most 64 scouts look up names at once, whatever their hosts do") {
   }
 }
 
+TEST("a scout's place goes to a host that still wants one") {
+  // Loop 1 serves hosts that loop 0 has put in the queue for a place: their turn there is nobody's.
+  constexpr uint32_t kBusy = 200;
+  constexpr uint32_t kHosts = 60;
+  const auto named = [](uint32_t id) { return "http://" + std::to_string(id) + ".test"; };
+  Bed bed{{.jobs = 2 * kBusy, .maxPerHost = 2 * kBusy, .loops = 2}};
+  bed.add(kA, range(0, kBusy));
+  CHECK_EQ(bed.take(1).size(), kBusy);  // loop 1 is full
+  uint32_t next = 1'000;
+  for (int scout = 0; scout < 64; ++scout) bed.add(named(next), {next}), ++next;
+  CHECK_EQ(bed.take(0).size(), 64U);
+  uint32_t oldest = 1'000;
+  const uint32_t first = next;
+  for (uint32_t host = 0; host < kHosts; ++host) bed.add(named(next), {next}), ++next;
+  CHECK_EQ(bed.take(0).size(), 0U);  // all are in the queue
+  // A newcomer takes the next place, so that the queue turns by one.
+  bed.add(named(next), {next});
+  bed.end(oldest++);
+  CHECK_EQ(show(bed.take(0)), show({next}));
+  for (uint32_t host = 0; host + 1 < kHosts; ++host) {
+    bed.end(bed.running.lower_bound(1'000)->first);  // a place for the queue's first
+    bed.end(host);
+    CHECK_EQ(show(bed.take(1)), show({first + host}));  // which loop 1 gives to the one before
+    CHECK_EQ(bed.take(0).size(), 0U);
+  }
+  bed.end(bed.running.lower_bound(1'000)->first);
+  CHECK_EQ(show(bed.take(0)), show({first + kHosts - 1}));
+}
+
 TEST("a host with nothing to do is forgotten, and with it what was learned") {
   Bed bed{{.jobs = 64, .maxPerHost = 3}};
   bed.add(kNamed, {1});
@@ -426,6 +455,18 @@ TEST("a loop is woken once when it had nothing to do and now has") {
   CHECK_EQ(bed.take().size(), 1U);  // 4 run
   bed.add(kB, {7});
   CHECK_EQ(bed.wakes[0], 2U);  // it is full and looks when one ends
+}
+
+TEST("a loop that found all jobs taken is woken when one ends elsewhere") {
+  Bed bed{{.jobs = 10, .maxPerHost = 10, .loops = 2}};
+  bed.add(kA, range(0, 16));
+  CHECK_EQ(bed.take(0).size(), 10U);
+  bed.add(kB, range(100, 16));
+  CHECK_EQ(bed.take(1).size(), 0U);
+  CHECK_EQ(bed.wakes[1], 0U);
+  bed.end(0);
+  CHECK_EQ(bed.wakes[1], 1U);
+  CHECK_EQ(bed.take(1).size(), 1U);
 }
 
 namespace {

@@ -134,11 +134,11 @@ TEST("a socket closed while it connects, without a word, is forgotten at REMOVE"
   // Closed, and its number given to another at once; then libcurl tells.
   CHECK_EQ(::dup3(next.own.get(), fd, O_CLOEXEC), fd);
   bed.sockets.want(fd, CURL_POLL_REMOVE);
-  bed.turn();
-  CHECK_EQ(uv_loop_alive(&bed.loop), 0);
   // The peer has seen the end: no duplicate of ours holds the connection.
   char byte;
   CHECK_EQ(::recv(pair.peer.get(), &byte, 1, 0), 0);
+  bed.turn();
+  CHECK_EQ(uv_loop_alive(&bed.loop), 0);
 }
 
 TEST("a number that was closed and opened again is another socket") {
