@@ -105,7 +105,7 @@ const make = [
   target,
 ];
 if (sanitize) {
-  const flags = `-fsanitize=${sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1`;
+  const flags = `-fsanitize=${sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS -g -O1`;
   make.push(
     `builddir=${join(build, sanitize.replaceAll(',', '-'))}`,
     `CFLAGS=${flags}`,

@@ -261,5 +261,6 @@ function die(error: unknown): never {
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage;
   const code = error instanceof McurlError ? error.code : '';
+  if (code === 'ERR_MCURL_UNSUPPORTED') return EXIT.usage;
   return ['ERR_MCURL_DIRECTORY', 'ERR_MCURL_LOG'].includes(code) ? EXIT.local : EXIT.defect;
 }

@@ -87,6 +87,7 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
   to.cacert = text(from, "cacert");
   to.cert = text(from, "cert");
   to.key = text(from, "key");
+  to.keyPassword = text(from, "keyPassword");
   to.resolve = lines(from, "resolve");
   to.connectTo = lines(from, "connectTo");
   to.interface = text(from, "interface");

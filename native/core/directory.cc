@@ -83,10 +83,13 @@ Directory::Existing Directory::existing(const char* name, LocalError& error) con
     error = {EISDIR, std::string{name} + " is a directory"};
     return Existing::kError;
   }
+  if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+    error = {EEXIST, std::string{name} + " exists and is no regular file: choose another name"};
+    return Existing::kError;
+  }
   if (overwrite_) return Existing::kAbsent;
   if (!S_ISREG(status.st_mode)) {
-    error = {EEXIST,
-             std::string{name} + " exists and is no regular file (--overwrite replaces it)"};
+    error = {EEXIST, std::string{name} + " is a symbolic link (--overwrite replaces it)"};
     return Existing::kError;
   }
   if (isLater(status.st_ctim, openedAt_)) {
@@ -131,10 +134,7 @@ bool Directory::publishHeld(const char* name, std::string_view body, LocalError&
     error = localError("cannot write", name, errno);
     return false;
   }
-  if (link(fd.get(), name)) {
-    if (!wasEmpty_) removePart(name);
-    return true;
-  }
+  if (link(fd.get(), name)) return true;
   if (errno == EEXIST && overwrite_) return false;  // linkat cannot replace; a rename can
   if (errno == EEXIST) {
     error = {EEXIST, std::string{name} + " appeared during this run"};
@@ -148,17 +148,7 @@ bool Directory::publishHeld(const char* name, std::string_view body, LocalError&
 
 Fd Directory::openPart(const char* name, LocalError& error) const {
   const std::string part = partName(name);
-  Fd fd = lockPart(part, O_CREAT, error);
-  if (fd && ::ftruncate(fd.get(), 0) != 0) {
-    error = localError("cannot empty", part, errno);
-    return {};
-  }
-  return fd;
-}
-
-// Opens a .part that is ours alone, and stays so while the descriptor is open.
-Fd Directory::lockPart(const std::string& part, int flags, LocalError& error) const {
-  Fd fd{::openat(fd_.get(), part.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
+  Fd fd{::openat(fd_.get(), part.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
                  kMode)};
   if (!fd) {
     error = errno == ELOOP || errno == ENXIO
@@ -188,14 +178,11 @@ Fd Directory::lockPart(const std::string& part, int flags, LocalError& error) co
     error = {EMLINK, part + " has other names (hard links): remove it"};
     return {};
   }
+  if (::ftruncate(fd.get(), 0) != 0) {
+    error = localError("cannot empty", part, errno);
+    return {};
+  }
   return fd;
-}
-
-// What a run that was killed left of a name that is whole now.
-void Directory::removePart(const char* name) const {
-  const std::string part = partName(name);
-  LocalError ignored;
-  if (lockPart(part, 0, ignored)) ::unlinkat(fd_.get(), part.c_str(), 0);
 }
 
 bool Directory::publishPart(const Fd& part, const char* name, LocalError& error) const {

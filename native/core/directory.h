@@ -44,8 +44,6 @@ class Directory {
   enum class Link { kUnknown, kEmptyPath, kProcFd, kNone };
 
   bool link(int fd, const char* name);
-  Fd lockPart(const std::string& part, int flags, LocalError& error) const;
-  void removePart(const char* name) const;
 
   Fd fd_;
   const bool overwrite_;

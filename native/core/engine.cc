@@ -137,6 +137,8 @@ void Engine::startLoops() {
 
 size_t Engine::sample(std::span<double> into) const {
   if (into.size() < kSampleHeader) return 0;
+  // Before those that finish: what runs no more finishes or has its record out.
+  const Scheduler::Counts counts = shared_.scheduler.counts();
   uint64_t bytes = 0;
   unsigned finishing = 0;
   size_t count = 0;
@@ -159,8 +161,8 @@ size_t Engine::sample(std::span<double> into) const {
     }
   }
   into[0] = static_cast<double>(bytes);
-  into[1] = static_cast<double>(shared_.scheduler.active());
-  into[2] = static_cast<double>(shared_.scheduler.waiting());
+  into[1] = static_cast<double>(counts.active);
+  into[2] = static_cast<double>(counts.waiting);
   into[3] = finishing;
   return count;
 }

@@ -112,13 +112,9 @@ void Loop::onTimer(long timeoutMs) noexcept {
 }
 
 bool Loop::mayConnect(Transfer& transfer) noexcept {
-  // A multiplexing host has one connection a loop: whoever finds it gone waits for the next scout.
+  // A multiplexing host has one connection a loop: whoever finds it full or gone is given back.
   const Target& target = transfer.target();
-  if (!target.host->isMultiplexed || target.isScout || transfer.hasOpenedSocket()) {
-    return true;
-  }
-  shared_.scheduler.unscout(index_, target.host);
-  return false;
+  return !target.host->isMultiplexed || target.isScout || transfer.hasOpenedSocket();
 }
 
 void Loop::onSocketOpened(Transfer& transfer, curl_socket_t fd) noexcept {
@@ -291,7 +287,6 @@ void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
     // Descriptors are scarce: it starts again when one of the others has ended.
     if (!transfers_.empty()) {
       giveBack(*transfer);
-      handOver();
       shared_.scheduler.lowerJobs();
       return;
     }
@@ -317,15 +312,17 @@ void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
   }
 }
 
-// To the front of its host's queue, as if it had not started.
+// To the front of its host's queue, as if it had not started. Places first: the scheduler is to see
+// who is left.
 void Loop::giveBack(Transfer& transfer) {
   Host& host = *transfer.target().host;
-  if (host.isMultiplexed) shared_.scheduler.unscout(index_, &host);
   const std::string hostKey = host.key;  // the host may be forgotten
   Scheduler::Filing filing{nullptr, hostKey, host.mayMultiplex, true};
+  const bool isMultiplexed = host.isMultiplexed;
   release(transfer);
+  handOver();
   filing.target = transfer.takeTarget();
-  shared_.scheduler.giveBack(index_, std::move(filing));
+  shared_.scheduler.giveBack(index_, std::move(filing), isMultiplexed);
 }
 
 void Loop::hop(std::unique_ptr<Transfer> transfer) {
@@ -352,8 +349,10 @@ void Loop::hop(std::unique_ptr<Transfer> transfer) {
   target.hops->redirectNs = uv_hrtime() - target.startedNs;
   target.url = hop.url;
   release(*transfer);
-  shared_.scheduler.giveBack(index_, {transfer->takeTarget(), hop.hostKey,
-                                      shared_.request.mayMultiplex(hop.hostKey), true});
+  shared_.scheduler.giveBack(
+      index_,
+      {transfer->takeTarget(), hop.hostKey, shared_.request.mayMultiplex(hop.hostKey), true},
+      false);
 }
 
 void Loop::publish(std::unique_ptr<Transfer> transfer) {
@@ -384,7 +383,8 @@ void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
   }
   ended_.push_back(std::move(finished.completion));
   acted_ = true;  // it is handed over when this batch is settled
-  if (isStopping_.load()) shutDown();
+  // Not from here: a small body ends in the middle of drain().
+  if (isStopping_.load()) uv_async_send(&async_);
 }
 
 void Loop::fail(Transfer& transfer, const Transfer::Judgement& judgement) {

@@ -41,11 +41,13 @@ bool mayGoAnywhere(const std::string& line) {
 long httpVersion(const std::string& asked) {
   if (asked == "1.1") return CURL_HTTP_VERSION_1_1;
   if (asked == "2") {
-    if (!hasFeature(CURL_VERSION_HTTP2)) throw std::invalid_argument("this libcurl has no HTTP/2");
+    if (!hasFeature(CURL_VERSION_HTTP2))
+      throw std::invalid_argument("this libcurl has no HTTP/2: leave out --http2");
     return CURL_HTTP_VERSION_2_0;
   }
   if (asked == "3") {
-    if (!hasFeature(CURL_VERSION_HTTP3)) throw std::invalid_argument("this libcurl has no HTTP/3");
+    if (!hasFeature(CURL_VERSION_HTTP3))
+      throw std::invalid_argument("this libcurl has no HTTP/3: leave out --http3");
     return CURL_HTTP_VERSION_3;
   }
   // Before 8.0 an aborted HTTP/2 body can be reported as complete.
@@ -128,6 +130,7 @@ void Request::apply(CURL* easy, std::string_view hostKey, bool isFirstHost) cons
   if (isFirstHost) {
     set(CURLOPT_SSLCERT, o.cert);
     set(CURLOPT_SSLKEY, o.key);
+    set(CURLOPT_KEYPASSWD, o.keyPassword);
   }
   if (o.insecure) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);

@@ -25,6 +25,7 @@ struct RequestOptions {
   std::string cacert;
   std::string cert;
   std::string key;
+  std::string keyPassword;
   std::vector<std::string> resolve;
   std::vector<std::string> connectTo;
   std::string interface;

@@ -25,7 +25,8 @@ std::string_view trimmed(std::string_view text) {
 // none.
 double retryAfter(std::string_view value) {
   if (!value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos) {
-    return std::strtod(std::string{value}.c_str(), nullptr) * 1000;
+    constexpr double kYearMs = 366.0 * 24 * 3600 * 1000;
+    return std::min(kYearMs, std::strtod(std::string{value}.c_str(), nullptr) * 1000);
   }
   const time_t date = curl_getdate(std::string{value}.c_str(), nullptr);
   if (date < 0) return -1;
@@ -82,7 +83,11 @@ bool Response::line(std::string_view text) {
       }
       break;
     case 17:
-      if (isName(name, "Transfer-Encoding")) isChunked = true;
+      // RFC 9112 6.1: only a last coding "chunked" tells where the body ends.
+      if (isName(name, "Transfer-Encoding")) {
+        const std::string_view codings = trimmed(text.substr(colon + 1));
+        isChunked = isName(trimmed(codings.substr(codings.rfind(',') + 1)), "chunked");
+      }
       break;
   }
   return true;

@@ -13,7 +13,6 @@ namespace {
 using Scout = Host::OnLoop::Scout;
 
 constexpr size_t kWaitingPerLoop = 16;
-constexpr unsigned kMaxStreams = 100;
 // Up to libcurl 8.19 each look-up is a thread.
 constexpr unsigned kMaxScouts = 64;
 constexpr unsigned kNoLoop = ~0U;
@@ -66,9 +65,17 @@ void Scheduler::add(std::vector<Filing> filings) {
   }
 }
 
-void Scheduler::giveBack(unsigned loop, Filing filing) {
+void Scheduler::giveBack(unsigned loop, Filing filing, bool narrow) {
   std::lock_guard lock{mutex_};
-  if (!isClosed_) enlist(file(std::move(filing)), loop, 0);
+  if (isClosed_) return;
+  Host& host = file(std::move(filing));
+  Host::OnLoop& here = host.onLoop[loop];
+  if (narrow && here.active > 0) {
+    here.maxStreams = here.active;
+  } else if (narrow && here.scout == Scout::kDone) {
+    here = {.scout = Scout::kNeeded, .isListed = here.isListed};
+  }
+  enlist(host, loop, 0);
 }
 
 unsigned Scheduler::loopsInUse() const {
@@ -87,7 +94,7 @@ bool Scheduler::isEligible(const Host& host, unsigned loop, uint64_t nowNs) cons
   const unsigned connections = share(limits_.maxPerHost, loop, host.turn);
   if (connections == 0) return false;
   if ((host.mayMultiplex || host.needsLookup) && here.scout == Scout::kOut) return false;
-  if (host.isMultiplexed) return here.active < kMaxStreams;
+  if (host.isMultiplexed) return here.active < here.maxStreams;
   return here.active < connections && host.active < limits_.maxPerHost;
 }
 
@@ -212,11 +219,6 @@ void Scheduler::scouted(unsigned loop, Host* host, long version) {
   enlist(*host, loop, 0);
 }
 
-void Scheduler::unscout(unsigned loop, Host* host) {
-  std::lock_guard lock{mutex_};
-  if (host->onLoop[loop].scout == Scout::kDone) host->onLoop[loop].scout = Scout::kNeeded;
-}
-
 void Scheduler::pause(std::string_view hostKey, bool mayMultiplex, uint64_t untilNs) {
   std::lock_guard lock{mutex_};
   Host& host = hostOf(hostKey, mayMultiplex);
@@ -244,9 +246,9 @@ size_t Scheduler::waiting() const {
   return waiting_;
 }
 
-size_t Scheduler::active() const {
+Scheduler::Counts Scheduler::counts() const {
   std::lock_guard lock{mutex_};
-  return active_;
+  return {active_, waiting_};
 }
 
 // With a host goes what was learned of it; a list of ten million hosts must not stay in memory.

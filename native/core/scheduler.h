@@ -46,8 +46,10 @@ class Scheduler {
   };
   // Files targets under their hosts; counts more loops in as more waits.
   void add(std::vector<Filing> filings);
-  // The same for one target that a loop gives back or redirects.
-  void giveBack(unsigned loop, Filing filing);
+  // The same for one target that a loop gives back or redirects. `narrow`: the host's shared
+  // connection took no more streams than run now on `loop`; when none runs it is gone, and the next
+  // target is a scout again.
+  void giveBack(unsigned loop, Filing filing, bool narrow);
 
   // Loops in use: one for each 16 waiting targets, up to the limit; it never falls.
   unsigned loopsInUse() const;
@@ -73,9 +75,6 @@ class Scheduler {
   // or 0 when only its name was to be looked up), or has failed. The others may start.
   void scouted(unsigned loop, Host* host, long version);
 
-  // A connection of a multiplexing host is gone: the next target is a scout again.
-  void unscout(unsigned loop, Host* host);
-
   // Starts nothing more on a host until then.
   void pause(std::string_view hostKey, bool mayMultiplex, uint64_t untilNs);
 
@@ -86,7 +85,12 @@ class Scheduler {
   void close();
 
   size_t waiting() const;
-  size_t active() const;
+  struct Counts {
+    size_t active;
+    size_t waiting;
+  };
+  // Both of one moment: nothing is on its way from one to the other.
+  Counts counts() const;
 
  private:
   // Lets a host be found by a piece of its target's URL.

@@ -54,6 +54,7 @@ struct Host {
     enum class Scout : uint8_t { kNeeded, kOut, kDone } scout = Scout::kNeeded;
     bool isListed = false;
     unsigned active = 0;
+    unsigned maxStreams = 100;  // at once on a shared connection
   };
   std::vector<OnLoop> onLoop;
 };

@@ -7,6 +7,7 @@ import type { JobOptions, RetryOptions, Source } from '../job/options.ts';
 import { parseRetryOn, RETRY_DEFAULTS } from '../job/retry.ts';
 import {
   type Cookies,
+  certificate,
   connectToLine,
   cookies,
   duration,
@@ -142,7 +143,7 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
     .option('-k, --insecure', '')
     .addOption(new Option('-4, --ipv4').conflicts('ipv6'))
     .option('-6, --ipv6', '')
-    .option('-E, --cert <file>', '')
+    .option('-E, --cert <file[:password]>', '')
     .option('--key <file>', '')
     .addOption(new Option('--cacert <file>').argParser(readableFile))
     .option('--resolve <line>', '', resolveLine)
@@ -263,6 +264,7 @@ function request(flags: Flags): RequestOptions {
     speedTimeS: flags.speedTime,
     speedLimit: flags.speedLimit,
     ...flags.cookie,
+    ...(flags.cert === undefined ? undefined : certificate(flags.cert)),
     ...given({
       headers: flags.header,
       referer: flags.referer,
@@ -272,7 +274,6 @@ function request(flags: Flags): RequestOptions {
       ipVersion: flags.ipv4 ? (4 as const) : flags.ipv6 ? (6 as const) : undefined,
       netrc: flags.netrc,
       cacert: cacert || undefined,
-      cert: flags.cert,
       key: flags.key,
       resolve: flags.resolve,
       connectTo: flags.connectTo,

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { parseDuration, parseSize } from '../units.ts';
 
 /** Schemes that libcurl and mcurl can fetch from. */
-export const SCHEMES = ['http', 'https', 'ftp', 'ftps', 'sftp', 'scp'];
+export const SCHEMES = ['http', 'https', 'ftp', 'ftps'];
 
 /** A parser of whole numbers from `least` to `most`. */
 export function whole(least: number, most: number): (text: string) => number {
@@ -27,6 +27,17 @@ export function size(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined) return bytes;
   throw new InvalidArgumentError('Expected bytes, or a size like 100k, 1.5M, 2G.');
+}
+
+/** `FILE[:PASSWORD]` as curl's `-E` takes it: `\\:` is a colon of the name, `\\\\` a backslash. */
+export function certificate(text: string): {
+  readonly cert: string;
+  readonly keyPassword?: string;
+} {
+  if (text.startsWith('pkcs11:')) return { cert: text };
+  const name = /^(?:[^\\:]|\\.)*/.exec(text)?.[0] ?? '';
+  const cert = name.replace(/\\([\\:])/g, '$1');
+  return name.length < text.length ? { cert, keyPassword: text.slice(name.length + 1) } : { cert };
 }
 
 /** Text that becomes part of a request: what could end a header line is refused. */

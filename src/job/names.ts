@@ -8,8 +8,8 @@ const MAX_BYTES = 240;
 /** A longer one is no extension but a part of the name. */
 const MAX_EXTENSION_BYTES = 20;
 const FALLBACK = 'index.html';
-const PART = '.part';
-const MAY_BE_PART = /\.part$/i;
+/** What a run writes under until a name is whole; no final name ends so, or another run would empty it. */
+const PART = /\.part$/i;
 
 /** Names that need none of what `safeName` does but the check for reserved ones. */
 const PLAIN = /^\w[\w.~+=@,()-]*$/;
@@ -30,7 +30,8 @@ export function nameFromPath(pathname: string): string {
     segment.length <= MAX_BYTES &&
     PLAIN.test(segment) &&
     segment.charCodeAt(segment.length - 1) !== 0x2e &&
-    !RESERVED.test(segment)
+    !RESERVED.test(segment) &&
+    !PART.test(segment)
   ) {
     return segment;
   }
@@ -58,6 +59,9 @@ function safeName(text: string): string {
   }
   if (RESERVED.test(name)) {
     name = `_${name}`;
+  }
+  if (PART.test(name)) {
+    name += '_';
   }
   return name === '' ? FALLBACK : name;
 }
@@ -94,15 +98,10 @@ function split(name: string): { stem: string; extension: string } {
     : { stem: name, extension: '' };
 }
 
-/** What names that would meet on some disk have in common: case, normalisation, and `.part` at the end do not count. */
+/** What names that would meet on some disk have in common: case and normalisation do not count. */
 function canonical(name: string): string {
   // By way of upper case, so that ß and ss, ſ and s meet too.
-  const folded = name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
-  let end = folded.length;
-  while (folded.endsWith(PART, end) && end > PART.length) {
-    end -= PART.length;
-  }
-  return folded.slice(0, end);
+  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 }
 
 const FIELDS = 3; // hash high, hash low, next suffix (0: free)
@@ -152,7 +151,7 @@ export class Names {
 
   /** Leaves the 64-bit hash of the canonical name in #high and #low. */
   #hash(name: string): void {
-    if (MAY_BE_PART.test(name) || !this.#hashText(name)) {
+    if (!this.#hashText(name)) {
       this.#hashText(canonical(name));
     }
   }

@@ -18,10 +18,9 @@ export function parseEntry(text: string, schemes: ReadonlySet<string>): URL | st
   const { protocol } = url;
   if (!schemes.has(protocol)) {
     const scheme = protocol.slice(0, -1);
+    const hint = /^(https?|ftps?)$/.test(scheme) ? `: --proto +${scheme} allows it` : '';
     // `localhost:8080/x` parses, with the scheme `localhost`.
-    return HAS_SCHEME.test(text)
-      ? `the scheme ${scheme} is not allowed: --proto +${scheme} allows it`
-      : noScheme(text);
+    return HAS_SCHEME.test(text) ? `the scheme ${scheme} is not allowed${hint}` : noScheme(text);
   }
   return url.host === '' ? 'the URL names no host' : url;
 }

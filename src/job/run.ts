@@ -1,6 +1,6 @@
 /** The conductor: lists in, targets to the engine, records back, retries, outcomes out. */
-import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EXIT, McurlError, UsageError } from '../errors.ts';
 import { countEntries } from '../list/count.ts';
 import { checkList, type Entry, readList, textProblem } from '../list/lines.ts';
@@ -121,6 +121,12 @@ function checkOutputName(name: string): void {
       `-o ${name}: expected a file name without a path; choose the directory with -d`,
     );
   }
+  if (/\.part$/i.test(name)) {
+    throw new UsageError(
+      'ERR_MCURL_OPTION',
+      `-o ${name}: files that end in .part are those not yet whole; choose another name`,
+    );
+  }
   if (Buffer.byteLength(name) > MAX_OUTPUT_NAME_BYTES) {
     throw new UsageError(
       'ERR_MCURL_OPTION',
@@ -131,7 +137,7 @@ function checkOutputName(name: string): void {
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeWithParents(directory);
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new McurlError(
@@ -139,6 +145,22 @@ function makeDirectory(directory: string): void {
       `cannot write to the output directory ${directory}: ${(cause as Error).message}; choose another with -d`,
       { cause },
     );
+  }
+}
+
+/** Node's own recursive mkdir never ends below /proc. */
+function makeWithParents(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(directory);
+    if (code === 'ENOENT' && !existsSync(parent)) {
+      makeWithParents(parent);
+      mkdirSync(directory);
+    } else if (!existsSync(directory)) {
+      throw error;
+    }
   }
 }
 
@@ -361,7 +383,7 @@ class RunningJob implements Job {
     const name = this.#names.take(this.#options.outputName ?? nameFromPath(url.pathname));
     if (this.engine === undefined) {
       const found = lstatSync(join(this.#options.directory, name), { throwIfNoEntry: false });
-      const exists = found?.isFile() === true;
+      const exists = !this.#options.overwrite && found?.isFile() === true;
       this.#listener.onPlan?.({ source, line, url: withoutUserinfo(href), name, exists });
       return;
     }

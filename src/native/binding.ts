@@ -100,6 +100,8 @@ export interface RequestOptions {
   readonly cacert?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** Opens `cert` and `key`. */
+  readonly keyPassword?: string;
   /** Lines as CURLOPT_RESOLVE takes them. */
   readonly resolve?: readonly string[];
   /** Lines as CURLOPT_CONNECT_TO takes them. */

@@ -238,14 +238,14 @@ describe('--proto', () => {
     ['=https', ['https']],
     ['=https,ftps', ['https', 'ftps']],
     ['-all,https', ['https']],
-    ['all', ['http', 'https', 'ftp', 'ftps', 'sftp', 'scp']],
+    ['all', ['http', 'https', 'ftp', 'ftps']],
     ['+FTP', ['http', 'https', 'ftp']],
   ])('%s allows %j', (text, expected) => {
     expect(jobOf('--proto', text).request.protocols).toEqual(expected);
   });
 
   it.each(['', 'gopher', '+file', '=', '~http', 'http,'])('%j is refused', (text) => {
-    expect(complaintOf('fetch', 'list', '--proto', text)).toContain('scp');
+    expect(complaintOf('fetch', 'list', '--proto', text)).toContain('ftps');
   });
 
   it('adds up', () => {

@@ -86,7 +86,7 @@ describe('a name', () => {
     expect(readFileSync(join(out, 'f.2.tar')).equals(content('/2/f.tar'))).toBe(true);
   });
 
-  it('counts as taken when it differs in normalisation only, or by .part', async () => {
+  it('counts as taken when it differs in normalisation only, and never ends in .part', async () => {
     const origin = await useOrigin();
     const { code, stderr, names } = await runFetch([
       origin.url('/1/%C3%A9'),

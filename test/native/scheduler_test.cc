@@ -103,7 +103,7 @@ TEST("targets of a host start in the order added") {
   bed.end(3);
   CHECK_EQ(show(bed.take()), show({4, 5}));
   CHECK_EQ(bed.scheduler.waiting(), 0U);
-  CHECK_EQ(bed.scheduler.active(), 2U);
+  CHECK_EQ(bed.scheduler.counts().active, 2U);
 }
 
 TEST("hosts take turns, one target a turn") {
@@ -142,7 +142,7 @@ TEST("retries and what was given back start first") {
   std::unique_ptr<Target> target = std::move(bed.running.at(3).second);
   bed.scheduler.release(0, target->host, false);
   bed.running.clear();
-  bed.scheduler.giveBack(0, {std::move(target), kA, false, true});
+  bed.scheduler.giveBack(0, {std::move(target), kA, false, true}, false);
   CHECK_EQ(show(bed.take()), show({3}));
   bed.end(3);
   CHECK_EQ(show(bed.take()), show({1}));
@@ -191,7 +191,7 @@ TEST("all jobs are handed out in shares too") {
   bed.add(kB, range(100, 50));
   CHECK_EQ(bed.take(0).size(), 4U);
   CHECK_EQ(bed.take(1).size(), 3U);
-  CHECK_EQ(bed.scheduler.active(), 7U);
+  CHECK_EQ(bed.scheduler.counts().active, 7U);
 }
 
 TEST("while another loop comes into use, the cap holds") {
@@ -310,11 +310,32 @@ TEST("when a multiplexing host's connection is gone, a scout goes again") {
   bed.scouted(0, CURL_HTTP_VERSION_2_0);
   CHECK_EQ(bed.take().size(), 49U);
   bed.add("https://127.0.0.1:1", range(50, 50), false, true);
-  bed.scheduler.unscout(0, bed.target(1).host);
-  CHECK_EQ(show(bed.take()), show({50}));
-  CHECK(bed.target(50).isScout);
-  bed.scouted(50, CURL_HTTP_VERSION_2_0);
+  for (uint32_t id = 1; id < 50; ++id) bed.end(id);
+  std::unique_ptr<Target> target = std::move(bed.running.at(0).second);
+  bed.running.erase(0);
+  bed.scheduler.release(0, target->host, false);
+  bed.scheduler.giveBack(0, {std::move(target), "https://127.0.0.1:1", true, true}, true);
+  CHECK_EQ(show(bed.take()), show({0}));
+  CHECK(bed.target(0).isScout);
+  bed.scouted(0, CURL_HTTP_VERSION_2_0);
+  CHECK_EQ(bed.take().size(), 50U);
+}
+
+TEST("when a multiplexing host's connection is full, no more start on it than run") {
+  Bed bed{{.jobs = 100, .maxPerHost = 4}};
+  bed.add("https://127.0.0.1:1", range(0, 50), false, true);
+  bed.take();
+  bed.scouted(0, CURL_HTTP_VERSION_2_0);
   CHECK_EQ(bed.take().size(), 49U);
+  for (uint32_t id = 3; id < 50; ++id) {
+    std::unique_ptr<Target> target = std::move(bed.running.at(id).second);
+    bed.running.erase(id);
+    bed.scheduler.release(0, target->host, false);
+    bed.scheduler.giveBack(0, {std::move(target), "https://127.0.0.1:1", true, true}, true);
+  }
+  CHECK_EQ(bed.take().size(), 0U);
+  bed.end(1);
+  CHECK_EQ(bed.take().size(), 1U);
 }
 
 TEST("at most 64 scouts look up names at once, whatever their hosts do") {
@@ -433,7 +454,7 @@ TEST("closing drops what waits and what is given back, and wakes nobody") {
   CHECK_EQ(bed.scheduler.waiting(), 0U);
   std::unique_ptr<Target> target = std::move(bed.running.at(0).second);
   bed.scheduler.release(0, target->host, false);
-  bed.scheduler.giveBack(0, {std::move(target), kA, false, true});
+  bed.scheduler.giveBack(0, {std::move(target), kA, false, true}, false);
   bed.add(kB, {99});
   bed.end(1);
   CHECK_EQ(bed.take(0).size() + bed.take(1).size(), 0U);
@@ -492,12 +513,12 @@ class Play {
       step();
       if (draw(40) == 0) scheduler_.pause(hostKey(draw(hosts)), mayMultiplex_, nowNs_ + draw(1000));
       if (draw(200) == 0) scheduler_.lowerJobs();
-      CHECK(scheduler_.active() == running_.size());
+      CHECK(scheduler_.counts().active == running_.size());
       if (isStill() && added_ == targets && ended_ < targets)
         CHECK(!"a standstill while targets wait");
     }
     CHECK_EQ(scheduler_.waiting(), 0U);
-    CHECK_EQ(scheduler_.active(), 0U);
+    CHECK_EQ(scheduler_.counts().active, 0U);
   }
 
  private:
@@ -595,7 +616,7 @@ class Play {
       return;
     }
     const unsigned fate = draw(10);
-    if (fate == 0 && host->isMultiplexed) scheduler_.unscout(running.loop, host);
+    const bool isMultiplexed = host->isMultiplexed;
     Running over = std::move(running);
     std::swap(running_[at], running_.back());
     running_.pop_back();
@@ -605,7 +626,8 @@ class Play {
     if (fate <= 1) {  // given back, or redirected
       wasGivenBack_[over.target->id] = true;
       const std::string key = fate == 0 ? over.host : hostKey(draw(300));
-      scheduler_.giveBack(over.loop, {std::move(over.target), key, mayMultiplex_, true});
+      scheduler_.giveBack(over.loop, {std::move(over.target), key, mayMultiplex_, true},
+                          fate == 0 && isMultiplexed);
     } else {
       ++ended_;
     }
@@ -703,5 +725,5 @@ TEST("from many threads: no cap is passed and every target starts once") {
   for (std::thread& thread : threads) thread.join();
   CHECK_EQ(passed.load(), 0U);
   CHECK(std::all_of(starts.begin(), starts.end(), [](const auto& count) { return count == 1; }));
-  CHECK_EQ(scheduler.active(), 0U);
+  CHECK_EQ(scheduler.counts().active, 0U);
 }
