@@ -98,7 +98,7 @@ TEST("a time limit holds over the wait for an answer") {
   CHECK(end.record.timeTotalUs >= 100'000);
 }
 
-TEST("an error page keeps its connection, a long one does not") {
+TEST("an error page keeps its connection") {
   Server server;
   Job job{{.limits = {.jobs = 1, .maxPerHost = 1}}};
   for (int i = 0; i < 5; ++i) job.fetch(server.url("/status/404/" + std::to_string(i)));
