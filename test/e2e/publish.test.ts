@@ -36,7 +36,33 @@ function bytesOf(name: string): Buffer {
   return readFileSync(join(out, name));
 }
 
+describe('a URL that ends in .part', () => {
+  it.each([1000, LARGE])(
+    'is not taken for a half file by a later run (%i bytes)',
+    async (bytes) => {
+      const first = await runFetch([origin.url(`/x.part?size=${bytes}`)], [], { cwd });
+      expect(first.code, first.stderr).toBe(0);
+      const second = await runFetch([origin.url(`/x?size=${bytes}`)], [], { cwd });
+      expect(second.code, second.stderr).toBe(0);
+      expect(second.names).toEqual(['x', 'x.part_']);
+      expect(bytesOf('x.part_').equals(content('/x.part', bytes))).toBe(true);
+      expect(bytesOf('x').equals(content('/x', bytes))).toBe(true);
+    },
+  );
+});
+
 describe('a file that was there before the run', () => {
+  it('is planned to be replaced by --dry-run --overwrite', async () => {
+    writeFileSync(join(out, 'a'), 'old');
+    const { code, stdout, stderr } = await runFetch(
+      [origin.url('/a')],
+      ['--dry-run', '--overwrite'],
+      { cwd },
+    );
+    expect(code, stderr).toBe(0);
+    expect(stdout).not.toContain('exists');
+  });
+
   it('counts as whole: skipped, counted, told as `exists`', async () => {
     writeFileSync(join(out, 'a'), 'old');
     const lines = [origin.url('/a'), origin.url('/b')];

@@ -67,6 +67,21 @@ TEST("trailers and other protocols' answers say nothing") {
   CHECK(!ftp.isHttp && !ftp.headersDone);
 }
 
+TEST("only a last coding of chunked tells where a body ends") {
+  for (const char* value : {"chunked", "gzip, chunked", "Chunked"}) {
+    Response response;
+    CHECK(
+        feed(response, {"HTTP/1.1 200 OK", (std::string{"Transfer-Encoding: "} + value).c_str()}));
+    CHECK(response.isChunked);
+  }
+  for (const char* value : {"identity", "gzip", "chunked, gzip", ""}) {
+    Response response;
+    CHECK(
+        feed(response, {"HTTP/1.1 200 OK", (std::string{"Transfer-Encoding: "} + value).c_str()}));
+    CHECK(!response.isChunked);
+  }
+}
+
 TEST("a Content-Length that cannot be believed ends the answer") {
   for (const char* value : {"-1", "", "12x", "0x10", "1 2", "99999999999999999999", "+5", "5,5"}) {
     Response response;
