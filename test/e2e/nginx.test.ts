@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type Nginx, startNginx } from '../support/nginx.ts';
 import { fileSha256, jsonRecords, runFetch } from '../support/run-cli.ts';
 
@@ -59,4 +59,24 @@ it('reads what lies in the list only once, and skips it all on the next run', as
   expect(second.code, second.stderr).toBe(0);
   expect(new Set(jsonRecords(second).map(({ type }) => type))).toEqual(new Set(['skip']));
   expect(readFileSync(join(first.out, 'f7.bin'))).toHaveLength(7 * 37);
+});
+
+it('opens no further HTTP/2 connection when the server takes few streams', async () => {
+  const strict = await startNginx('http2_max_concurrent_streams 2; limit_rate 100k;');
+  onTestFinished(() => strict.stop());
+  const bytes = randomBytes(250_000);
+  const lines = Array.from({ length: 6 }, (_, index) => {
+    writeFileSync(join(strict.root, `s${index}.bin`), bytes);
+    return `${strict.http2}/s${index}.bin`;
+  });
+  const args = ['--http2', '--cacert', strict.certificates.caFile, '--json', '--loops', '2'];
+  const result = await runFetch(lines, [...args, '--max-per-host', '4', '--retry', '0']);
+  expect(result.code, result.stderr).toBe(0);
+  for (const name of result.names) {
+    expect(readFileSync(join(result.out, name)).equals(bytes), name).toBe(true);
+  }
+  const records = jsonRecords(result);
+  expect(records).toHaveLength(6);
+  const connections = records.reduce((sum, record) => sum + Number(record['num_connects']), 0);
+  expect(connections).toBeLessThanOrEqual(2);
 });

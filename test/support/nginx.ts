@@ -29,6 +29,7 @@ function configuration(
   directory: string,
   ports: readonly number[],
   certificates: Certificates,
+  directives: string,
 ): string {
   const [http, https, http2] = ports;
   return `
@@ -40,6 +41,7 @@ function configuration(
     events { worker_connections 4096; }
     http {
       access_log off;
+      ${directives}
       ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${directory}/tmp;`).join('\n')}
       ssl_certificate ${certificates.server.certFile};
       ssl_certificate_key ${certificates.server.keyFile};
@@ -68,8 +70,8 @@ async function isListening(port: number, server: ChildProcess): Promise<boolean>
   return false;
 }
 
-/** Starts nginx on three free ports. @throws Error with nginx's own words when it does not start */
-export async function startNginx(): Promise<Nginx> {
+/** Starts nginx on three free ports, with further `directives` of its http block. @throws Error with nginx's own words when it does not start */
+export async function startNginx(directives = ''): Promise<Nginx> {
   const program = findProgram('nginx');
   if (program === undefined)
     throw new Error("nginx is missing: type 'npm test', which installs it");
@@ -81,7 +83,10 @@ export async function startNginx(): Promise<Nginx> {
   let said = '';
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const ports = await Promise.all(PROTOCOLS.map(freePort));
-    writeFileSync(join(directory, 'nginx.conf'), configuration(directory, ports, certificates));
+    writeFileSync(
+      join(directory, 'nginx.conf'),
+      configuration(directory, ports, certificates, directives),
+    );
     const server = spawn(program, ['-p', directory, '-c', 'nginx.conf', '-e', 'error.log'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
