@@ -173,30 +173,23 @@ Scheduler::Taken Scheduler::take(unsigned loop, uint64_t nowNs) {
   return taken;
 }
 
-void Scheduler::release(unsigned loop, Host* host, bool wasScout) {
-  std::lock_guard lock{mutex_};
-  releaseLocked(loop, *host, wasScout);
-}
-
 void Scheduler::release(unsigned loop, std::vector<Released>& released) {
   if (released.empty()) return;
   std::lock_guard lock{mutex_};
-  for (const Released& one : released) releaseLocked(loop, *one.host, one.wasScout);
-  released.clear();
-}
-
-void Scheduler::releaseLocked(unsigned loop, Host& host, bool wasScout) {
-  if (active_-- == limits_.jobs) {
-    for (unsigned other = 0; other < inUse_; ++other) {
-      if (other != loop && std::exchange(loads_[other].isBlocked, false)) wake(other);
+  for (const auto& [host, wasScout] : released) {
+    if (active_-- == limits_.jobs) {
+      for (unsigned other = 0; other < inUse_; ++other) {
+        if (other != loop && std::exchange(loads_[other].isBlocked, false)) wake(other);
+      }
     }
+    --loads_[loop].active;
+    --host->active;
+    --host->onLoop[loop].active;
+    if (wasScout && host->onLoop[loop].scout == Scout::kOut) endScout(loop, *host);
+    enlist(*host, loop, 0);
+    forgetIdle(*host);
   }
-  --loads_[loop].active;
-  --host.active;
-  --host.onLoop[loop].active;
-  if (wasScout && host.onLoop[loop].scout == Scout::kOut) endScout(loop, host);
-  enlist(host, loop, 0);
-  forgetIdle(host);
+  released.clear();
 }
 
 void Scheduler::endScout(unsigned loop, Host& host) {

@@ -62,13 +62,11 @@ class Scheduler {
   // What `loop` is to start now.
   Taken take(unsigned loop, uint64_t nowNs);
 
-  // A target that was taken does not run any more: its slot is free.
-  void release(unsigned loop, Host* host, bool wasScout);
   struct Released {
     Host* host;
     bool wasScout;
   };
-  // The same for several, which are forgotten.
+  // Targets that were taken do not run any more: their slots are free. Empties `released`.
   void release(unsigned loop, std::vector<Released>& released);
 
   // The scout of a host on `loop` has learned what it was sent for (`version`: CURL_HTTP_VERSION_*,
@@ -107,7 +105,6 @@ class Scheduler {
   bool enlist(Host& host, unsigned caller, uint64_t nowNs);
   void endScout(unsigned loop, Host& host);
   void forgetIdle(Host& host);
-  void releaseLocked(unsigned loop, Host& host, bool wasScout);
 
   struct Load {
     unsigned active = 0;

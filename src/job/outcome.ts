@@ -1,6 +1,9 @@
 /** The end of a target, and the counts a job keeps of all its ends. */
 import type { ExitCode } from '../errors.ts';
 
+/** Bits of an outcome's `record.flags`, for who may not know the border. */
+export { RECORD_FLAG } from '../native/binding.ts';
+
 /** Failure classes, as the summary groups them and `--json` names them in `error_class`. */
 export type FailureKind =
   | 'dns'

@@ -1,6 +1,6 @@
 /** `--json`: one NDJSON line an outcome, with the names and units of curl's `-w`. Fields are only ever added. */
 import { quoteJson } from '../escape.ts';
-import type { FailureKind, Outcome } from '../job/outcome.ts';
+import { type FailureKind, type Outcome, RECORD_FLAG } from '../job/outcome.ts';
 
 /** libcurl's CURL_HTTP_VERSION_* as curl's `%{http_version}` writes them. */
 const HTTP_VERSIONS: Readonly<Record<number, string>> = {
@@ -20,9 +20,6 @@ const CURL_CODES: Partial<Readonly<Record<FailureKind, number>>> = {
   redirect: 47,
 };
 const CURLE_ABORTED_BY_CALLBACK = 42;
-
-/** Bit of a record's `flags` (`RECORD_FLAG`): nothing told the body's length. */
-const UNVERIFIED = 1;
 
 /** What follows the first fields when no transfer ran. */
 const NO_TRANSFER = `${[
@@ -116,7 +113,7 @@ function place(directory: string, name: string | undefined): string | null {
 }
 
 function isUnverified(outcome: Outcome): boolean {
-  return ((outcome.record?.['flags'] ?? 0) & UNVERIFIED) !== 0;
+  return ((outcome.record?.['flags'] ?? 0) & RECORD_FLAG.unverified) !== 0;
 }
 
 function curlCode({ type, kind, record }: Outcome): number {

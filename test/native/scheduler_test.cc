@@ -36,6 +36,13 @@ std::string show(const Ids& ids) {
   return text;
 }
 
+// A loop hands back all that ended in a batch of events at once; most tests play one end at a time.
+void release(Scheduler& scheduler, unsigned loop, Host* host, bool wasScout) {
+  std::vector<Scheduler::Released> released{{host, wasScout}};
+  scheduler.release(loop, released);
+  CHECK(released.empty());
+}
+
 // A scheduler and what runs of it, by hand.
 struct Bed {
   explicit Bed(Limits limits)
@@ -63,7 +70,7 @@ struct Bed {
 
   void end(uint32_t id) {
     const auto [loop, target] = std::move(running.extract(id).mapped());
-    scheduler.release(loop, target->host, target->isScout);
+    release(scheduler, loop, target->host, target->isScout);
   }
 
   void scouted(uint32_t id, long version) {
@@ -140,7 +147,7 @@ TEST("retries and what was given back start first") {
   bed.add(kA, {3}, true);
   CHECK_EQ(show(bed.take()), show({3}));
   std::unique_ptr<Target> target = std::move(bed.running.at(3).second);
-  bed.scheduler.release(0, target->host, false);
+  release(bed.scheduler, 0, target->host, false);
   bed.running.clear();
   bed.scheduler.giveBack(0, {std::move(target), kA, false, true}, false);
   CHECK_EQ(show(bed.take()), show({3}));
@@ -313,7 +320,7 @@ TEST("when a multiplexing host's connection is gone, a scout goes again") {
   for (uint32_t id = 1; id < 50; ++id) bed.end(id);
   std::unique_ptr<Target> target = std::move(bed.running.at(0).second);
   bed.running.erase(0);
-  bed.scheduler.release(0, target->host, false);
+  release(bed.scheduler, 0, target->host, false);
   bed.scheduler.giveBack(0, {std::move(target), "https://127.0.0.1:1", true, true}, true);
   CHECK_EQ(show(bed.take()), show({0}));
   CHECK(bed.target(0).isScout);
@@ -330,7 +337,7 @@ TEST("when a multiplexing host's connection is full, no more start on it than ru
   for (uint32_t id = 3; id < 50; ++id) {
     std::unique_ptr<Target> target = std::move(bed.running.at(id).second);
     bed.running.erase(id);
-    bed.scheduler.release(0, target->host, false);
+    release(bed.scheduler, 0, target->host, false);
     bed.scheduler.giveBack(0, {std::move(target), "https://127.0.0.1:1", true, true}, true);
   }
   CHECK_EQ(bed.take().size(), 0U);
@@ -453,7 +460,7 @@ TEST("closing drops what waits and what is given back, and wakes nobody") {
   bed.scheduler.close();
   CHECK_EQ(bed.scheduler.waiting(), 0U);
   std::unique_ptr<Target> target = std::move(bed.running.at(0).second);
-  bed.scheduler.release(0, target->host, false);
+  release(bed.scheduler, 0, target->host, false);
   bed.scheduler.giveBack(0, {std::move(target), kA, false, true}, false);
   bed.add(kB, {99});
   bed.end(1);
@@ -620,7 +627,7 @@ class Play {
     Running over = std::move(running);
     std::swap(running_[at], running_.back());
     running_.pop_back();
-    scheduler_.release(over.loop, host, over.target->isScout);
+    release(scheduler_, over.loop, host, over.target->isScout);
     over.target->isScout = false;
     isDue_[over.loop] = true;
     if (fate <= 1) {  // given back, or redirected
@@ -714,7 +721,7 @@ TEST("from many threads: no cap is passed and every target starts once") {
         mine.pop_back();
         --onHost[target->id % kHosts];
         --running;
-        scheduler.release(loop, target->host, target->isScout);
+        release(scheduler, loop, target->host, target->isScout);
         if (++ended == kTargets) {
           for (Mailbox& mailbox : mailboxes) mailbox.wake();
         }
