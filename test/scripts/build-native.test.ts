@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { findProgram } from '../../scripts/system-packages.mjs';
 import { useTmp } from '../support/tmp.ts';
@@ -58,6 +58,30 @@ test('what changed is compiled, what did not is not', () => {
   writeFileSync(join(house, 'native/more.cc'), 'int more() { return 1; }\n');
   expect(again().output).toContain('more.o');
   expect(again().output).toBe('');
+});
+
+test('what npm packs, which is without tests, can be built whole', () => {
+  const house = useTmp();
+  const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] };
+  for (const path of ['package.json', ...files.filter((name) => name !== 'dist')]) {
+    cpSync(path, join(house, path), { recursive: true });
+  }
+  symlinkSync(resolve('node_modules'), join(house, 'node_modules'));
+  const say = (command: string, ...args: string[]) => {
+    // make says what it would do.
+    const env = { ...process.env, MAKEFLAGS: '-n' };
+    const { status, stdout, stderr } = spawnSync(command, args, {
+      cwd: house,
+      env,
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    return stdout;
+  };
+  expect(say(process.execPath, 'scripts/build-native.mjs')).toContain('addon.o');
+  const all = say('make', '-C', 'native/build', 'all');
+  expect(all).toContain('addon.o');
+  expect(all).not.toContain('core_test');
 });
 
 test('what does not compile ends it with a sentence after the compiler', () => {
