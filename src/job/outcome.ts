@@ -70,6 +70,8 @@ export interface JobStats {
   done: number;
   skipped: number;
   failed: number;
+  /** Failed, of a kind that may pass by itself. */
+  mayPass: number;
   retries: number;
   /** Retries asleep now. */
   sleeping: number;

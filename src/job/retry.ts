@@ -74,6 +74,8 @@ export type Decision =
       readonly kind: FailureKind;
       readonly exitCode: ExitCode;
       readonly message: string;
+      /** Of a kind that is tried again, or would be by default: the same command may fetch it later. */
+      readonly mayPass: boolean;
     };
 
 /** What a failure is, whatever is done about it. `retryAs` undefined: another attempt cannot help. */
@@ -165,7 +167,7 @@ const CURL_CODES: { readonly [code: number]: CurlRow } = {
   95: ['CURLE_HTTP3', 'protocol', EXIT.protocol, 'HTTP/3 error', 'connect'],
   96: ['CURLE_QUIC_CONNECT_ERROR', 'connect', EXIT.network, 'no QUIC connection', 'connect'],
   97: ['CURLE_PROXY', 'network', EXIT.network, 'the proxy refuses'],
-  98: ['CURLE_SSL_CLIENTCERT', 'tls', EXIT.tls, 'the server wants a client certificate (--cert)'],
+  98: ['CURLE_SSL_CLIENTCERT', 'tls', EXIT.tls, 'the server wants a client certificate'],
 };
 
 /** Broken after the headers came, these are truncated bodies. */
@@ -173,6 +175,11 @@ const BREAKS_BODY = new Set([16, 55, 56, 92, 95]);
 
 /** What OpenSSL and GnuTLS say in a CURLE_SSL_CONNECT_ERROR that the next handshake will meet again. */
 const LASTING_TLS = /certificate|alert|version|unsupported|cipher|legacy|fallback|unknown ca/i;
+
+/** What they say of a certificate that no CA would make good. */
+const LASTING_CERTIFICATE = /expired|not yet valid|revoked|match/i;
+/** A CURLE_SSL_CLIENTCERT; with TLS 1.3 the alert may come after the handshake, as a CURLE_RECV_ERROR. */
+const CERTIFICATE_REQUIRED = /alert certificate required/i;
 
 /** The machine's own limits, which libcurl reports as a failed connection. */
 const LOCAL_ERRNOS = new Map<number, string>([
@@ -187,6 +194,25 @@ const STATUS_HINTS: { readonly [status: number]: string } = {
   407: ': give the proxy a user and password in -x',
   429: ': ask less of it with --max-per-host',
 };
+
+/** The way out of a TLS failure, after libcurl's words; empty where nothing but another attempt is known. */
+function tlsHint(result: number, error: string): string {
+  switch (result) {
+    case 51:
+    case 60:
+      return LASTING_CERTIFICATE.test(error)
+        ? ": that is the server's to mend; -k would accept any certificate, which is unsafe"
+        : ': trust a private CA with --cacert FILE; -k would accept any certificate, which is unsafe';
+    case 58:
+      return ': check the files of --cert and --key';
+    case 77:
+      return ': name a PEM file that can be read with --cacert';
+    case 98:
+      return ': give it one with --cert FILE and --key FILE';
+    default:
+      return '';
+  }
+}
 
 /** The name of a CURLcode; only those we act on have one of their own. */
 export function curlName(result: number): string {
@@ -248,14 +274,15 @@ function judgeStatus(status: number): Verdict {
 }
 
 function judgeTransfer(record: Failure['record'], error: string): Verdict {
-  const { result, osErrno, responseCode } = record;
+  const { osErrno, responseCode } = record;
+  const result = CERTIFICATE_REQUIRED.test(error) ? 98 : record.result;
   const limit = LOCAL_ERRNOS.get(osErrno);
   if (limit !== undefined) {
     return { kind: 'local', exitCode: EXIT.local, message: limit, retryAs: undefined };
   }
   const row = CURL_CODES[result] ?? ['', 'network', EXIT.network, 'the transfer failed'];
   const [, kind, exitCode, text, retryAs] = row;
-  const message = `${error || text} (${curlName(result)})`;
+  const message = `${error || text} (${curlName(result)})${tlsHint(result, error)}`;
   if (BREAKS_BODY.has(result) && responseCode > 0) {
     return { kind: 'truncated', exitCode: EXIT.network, message, retryAs: 'truncated' };
   }
@@ -293,16 +320,19 @@ export function decide(
 ): Decision {
   const { record } = failure;
   const verdict = judge(failure);
+  const isTried = isWanted(verdict, record.responseCode, options);
+  const mayPass = isTried || isWanted(verdict, record.responseCode, RETRY_DEFAULTS);
   const fail = (addition: string): Decision => ({
     type: 'fail',
     kind: verdict.kind,
     exitCode: verdict.exitCode,
     message: verdict.message + addition,
+    mayPass,
   });
   const triedMs = record.timeTotalUs / 1000;
   const totalMs = history.totalMs + triedMs;
   const leftMs = maxTimeMs === 0 ? Number.POSITIVE_INFINITY : maxTimeMs - totalMs;
-  if (!isWanted(verdict, record.responseCode, options)) {
+  if (!isTried) {
     return fail(tried(history.retries));
   }
   if (leftMs <= 0) {

@@ -214,6 +214,7 @@ class RunningJob implements Job {
       done: 0,
       skipped: 0,
       failed: 0,
+      mayPass: 0,
       retries: 0,
       sleeping: 0,
       unverified: 0,
@@ -495,7 +496,10 @@ class RunningJob implements Job {
       Math.random,
     );
     if (decision.type === 'fail') {
-      const { kind, exitCode, message } = decision;
+      const { kind, exitCode, message, mayPass } = decision;
+      if (mayPass) {
+        this.stats.mayPass += 1;
+      }
       this.#end({ type: 'fail', kind, exitCode, message, ...this.#subject(id), ...evidence });
       return false;
     }

@@ -1,9 +1,8 @@
 /** What stands on stderr at the end: what came, what did not and why, and what to do next. */
 
 import { join } from 'node:path';
-import { EXIT } from '../errors.ts';
 import { escapeText } from '../escape.ts';
-import type { FailureGroup, JobStats, Outcome } from '../job/outcome.ts';
+import type { FailureGroup, FailureKind, JobStats, Outcome } from '../job/outcome.ts';
 import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts';
 import type { Plan } from './events.ts';
 
@@ -64,7 +63,7 @@ function groupText({ count, kind, host, example }: FailureGroup): string {
   return `  ${formatCount(count)} x ${kind}${where}, for example ${failureText(example)}`;
 }
 
-/** One sentence, or nothing when there is nothing to do. */
+/** One sentence, or nothing when there is nothing to do, or only what each failure says by itself. */
 function nextStep(
   stats: JobStats,
   groups: readonly FailureGroup[],
@@ -72,12 +71,9 @@ function nextStep(
 ): string | undefined {
   const again = 'run the same command again; finished files are skipped';
   if (wasStopped) return `mcurl: stopped; to continue, ${again}`;
-  if (stats.failed === 0) return undefined;
-  if (groups.every((group) => group.kind === 'list')) {
-    return 'mcurl: correct these lines, then run the same command again; finished files are skipped';
-  }
-  if (stats.exitCode === EXIT.local) {
-    return `mcurl: once the local trouble is over, ${again}`;
-  }
-  return `mcurl: to try the failed ones once more, ${again}`;
+  const has = (kind: FailureKind) => groups.some((group) => group.kind === kind);
+  if (has('local')) return `mcurl: once the local trouble is over, ${again}`;
+  if (stats.mayPass > 0) return `mcurl: to try the failed ones once more, ${again}`;
+  if (has('list')) return `mcurl: correct the bad lines, then ${again}`;
+  return undefined;
 }

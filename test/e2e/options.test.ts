@@ -231,9 +231,12 @@ describe('TLS', () => {
     const unknown = await useOrigin({ tls: server });
     const untrusted = await runFetch([unknown.url('/a')]);
     expect(untrusted.code, untrusted.stderr).toBe(5);
+    expect(untrusted.stderr).toMatch(/--cacert FILE; -k would .* unsafe\n/);
+    expect(untrusted.stderr).not.toContain('same command again');
     const elsewhere = await useOrigin({ tls: wrongName });
     const misnamed = await runFetch([elsewhere.url('/a')], ['--cacert', caFile]);
     expect(misnamed.code, misnamed.stderr).toBe(5);
+    expect(misnamed.stderr).not.toContain('--cacert');
     expect(unknown.requests.length + elsewhere.requests.length).toBe(0);
   });
 

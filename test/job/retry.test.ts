@@ -134,9 +134,47 @@ describe('ends, once no attempt is left, as', () => {
 });
 
 it('names what libcurl said, and the CURLcode', () => {
-  const decision = decideOn({ result: 60 }, {}, 'self-signed certificate');
-  expect(decision.message).toBe('self-signed certificate (CURLE_PEER_FAILED_VERIFICATION)');
+  const decision = decideOn({ result: 56 }, { options: { attempts: 0 } }, 'reset by peer');
+  expect(decision.message).toBe('reset by peer (CURLE_RECV_ERROR)');
   expect(decideOn({ result: 300 }).message).toBe('the transfer failed (CURLE_300)');
+});
+
+describe('a TLS failure names the way out', () => {
+  const MISNAMED = "SSL: no alternative certificate subject name matches target host name 'a.test'";
+  it.each<[number, string, RegExp]>([
+    [60, 'unable to get local issuer certificate', /--cacert FILE; -k would .* unsafe$/],
+    [60, 'self-signed certificate in certificate chain', /--cacert FILE; -k would .* unsafe$/],
+    [51, '', /--cacert FILE; -k would .* unsafe$/],
+    [60, 'certificate has expired', /: that is the server's to mend; -k would .* unsafe$/],
+    [60, MISNAMED, /: that is the server's to mend; -k would .* unsafe$/],
+    [77, 'error setting certificate file: /nowhere', /--cacert$/],
+    [58, 'could not load PEM client certificate', /--cert and --key$/],
+    [98, '', /--cert FILE and --key FILE$/],
+    [35, 'sslv3 alert handshake failure', /failure \(CURLE_SSL_CONNECT_ERROR\)$/],
+  ])('%i, %s', (result, error, hint) => {
+    expect(decideOn({ result }, {}, error).message).toMatch(hint);
+  });
+
+  it('also when the alert comes after the handshake', () => {
+    const error = 'SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required';
+    const decision = decideOn({ result: 56 }, {}, error);
+    expect(decision).toMatchObject({ type: 'fail', kind: 'tls', exitCode: EXIT.tls });
+    expect(decision.message).toContain('--cert FILE');
+  });
+});
+
+describe('a failure may pass by itself', () => {
+  const last = { attempts: 0 };
+  it.each<[string, Fields, Partial<RetryOptions>, boolean]>([
+    ['when no attempt was left', { result: 7 }, last, true],
+    ['when it would be tried again by default', status(503), { statuses: new Set() }, true],
+    ['when it was to be tried again', status(404), { ...last, statuses: new Set([404]) }, true],
+    ['but not what the server has not', status(404), last, false],
+    ['nor a certificate', { result: 60 }, last, false],
+    ['nor what the machine lacks', { reason: REASON.local, osErrno: 28 }, last, false],
+  ])('%s', (_, fields, options, mayPass) => {
+    expect(decideOn(fields, { options })).toMatchObject({ type: 'fail', mayPass });
+  });
 });
 
 describe('back-off', () => {

@@ -9,6 +9,7 @@ const STATS: JobStats = {
   readAll: false,
   done: 12_000,
   skipped: 300,
+  mayPass: 0,
   failed: 45,
   retries: 7,
   sleeping: 2,
