@@ -1,0 +1,234 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { RETRY_DEFAULTS } from '../../src/job/retry.ts';
+import { useTmp } from '../support/tmp.ts';
+import { complaintOf, fetchOf, jobOf } from './command-line.ts';
+
+afterEach(() => vi.unstubAllEnvs());
+
+it('has defaults that hold without any option', () => {
+  vi.stubEnv('CURL_CA_BUNDLE', '');
+  vi.stubEnv('SSL_CERT_FILE', '');
+  expect(fetchOf('fetch', 'urls.txt')).toEqual({
+    kind: 'fetch',
+    job: {
+      sources: [{ kind: 'list', path: 'urls.txt' }],
+      directory: '.',
+      jobs: 64,
+      maxPerHost: 16,
+      loops: 0,
+      overwrite: false,
+      dryRun: false,
+      json: false,
+      request: {
+        userAgent: expect.stringMatching(/^mcurl\/\d+\.\d+\.\d+$/),
+        connectTimeoutMs: 30_000,
+        speedTimeS: 60,
+        speedLimit: 1,
+      },
+      retry: RETRY_DEFAULTS,
+      maxTimeMs: 0,
+    },
+    display: { silent: false, failures: true, progress: true },
+  });
+});
+
+describe('sources', () => {
+  it('are URLs when they have a scheme, else list files; those of -i come first', () => {
+    const argv = ['HTTPS://a.test/', 'urls.txt', '-i', 'more.gz', 'ftp://b.test', '-', '-i', '-'];
+    expect(fetchOf('fetch', ...argv).job.sources).toEqual([
+      { kind: 'list', path: 'more.gz' },
+      { kind: 'list', path: '-' },
+      { kind: 'url', url: 'HTTPS://a.test/' },
+      { kind: 'list', path: 'urls.txt' },
+      { kind: 'url', url: 'ftp://b.test' },
+      { kind: 'list', path: '-' },
+    ]);
+  });
+
+  it.each(['a:b', '//a/b', './http://x', '1http://x', 'C:\\urls.txt'])(
+    '%s is a list file',
+    (path) => {
+      expect(fetchOf('fetch', '--', path).job.sources).toEqual([{ kind: 'list', path }]);
+    },
+  );
+});
+
+describe('-o and -d', () => {
+  it.each([
+    [['-o', 'a'], '.', 'a'],
+    [['-o', 'sub/a'], 'sub', 'a'],
+    [['-d', 'dir', '-o', 'a'], 'dir', 'a'],
+    [['-d', 'dir', '-o', 'sub/a'], 'dir/sub', 'a'],
+    [['-d', 'dir', '-o', '/abs/a'], '/abs', 'a'],
+    [['--output-dir', 'dir', '--output', './a'], 'dir', 'a'],
+  ])('%j is %s, %s', (argv, directory, outputName) => {
+    const { job } = fetchOf('fetch', 'http://a.test/x', ...argv);
+    expect([job.directory, job.outputName]).toEqual([directory, outputName]);
+  });
+
+  it.each([
+    ['-', 'curl'],
+    ['dir/', '-d'],
+  ])('-o %s is refused and points to %s', (value, word) => {
+    expect(complaintOf('fetch', 'http://a.test/', '-o', value)).toContain(word);
+  });
+});
+
+describe('numbers', () => {
+  it.each([
+    [['-j', '1'], { jobs: 1 }],
+    [['--parallel-max', '300'], { jobs: 300 }],
+    [['--max-concurrent-downloads', '5'], { jobs: 5 }],
+    [['--max-per-host', '7'], { maxPerHost: 7 }],
+    [['--parallel-max-host', '8'], { maxPerHost: 8 }],
+    [['--loops', '0'], { loops: 0 }],
+    [['-m', '1.5'], { maxTimeMs: 1500 }],
+    [['--max-time', '10m'], { maxTimeMs: 600_000 }],
+    [['--retry', '0'], { retry: { ...RETRY_DEFAULTS, attempts: 0 } }],
+    [['-j', '3', '-j', '9'], { jobs: 9 }],
+  ])('%j', (argv, expected) => {
+    expect(jobOf(...argv)).toMatchObject(expected);
+  });
+
+  it.each([
+    [['-j', '0'], 'from 1 to 65535'],
+    [['-j', '65536'], 'from 1 to 65535'],
+    [['-j', '1.5'], '1.5'],
+    [['--jobs', '-3'], '-3'],
+    [['--parallel-max', 'x'], '--parallel-max'],
+    [['--max-per-host', ''], '--max-per-host'],
+    [['--loops', 'all'], '--loops'],
+    [['-m', 'soon'], '10m'],
+    [['--connect-timeout', '-1'], '--connect-timeout'],
+    [['-y', '2.5'], '--speed-time'],
+    [['-Y', 'fast'], '100k'],
+    [['--retry', 'many'], '--retry'],
+  ])('%j is refused, with %s', (argv, word) => {
+    expect(complaintOf('fetch', 'list', ...argv)).toContain(word);
+  });
+});
+
+describe('the request', () => {
+  it.each([
+    [['-A', ''], { userAgent: '' }],
+    [['-e', 'http://r.test/'], { referer: 'http://r.test/' }],
+    [['-u', 'me:pa:ss'], { userpwd: 'me:pa:ss' }],
+    [['-E', 'both.pem'], { cert: 'both.pem' }],
+    [['-E', 'both.pem:secret'], { cert: 'both.pem', keyPassword: 'secret' }],
+    [['--proto', '+ftp', '--proto', '-http'], { protocols: ['https', 'ftp'] }],
+    [['-x', 'socks5h://p.test:1'], { proxy: 'socks5h://p.test:1' }],
+    [['-k'], { insecure: true }],
+    [['-4'], { ipVersion: 4 }],
+    [['-6'], { ipVersion: 6 }],
+    [['-n'], { netrc: true }],
+    [['-E', 'c.pem', '--key', 'k.pem'], { cert: 'c.pem', key: 'k.pem' }],
+    [['--interface', 'lo'], { interface: 'lo' }],
+    [['--http1.1'], { httpVersion: '1.1' }],
+    [['--http2'], { httpVersion: '2' }],
+    [['--http3'], { httpVersion: '3' }],
+    [['--compressed'], { compressed: true }],
+    [['--location-trusted'], { locationTrusted: true }],
+    [['--connect-timeout', '0.5'], { connectTimeoutMs: 500 }],
+    [['-y', '0', '-Y', '10k'], { speedTimeS: 0, speedLimit: 10_240 }],
+    [['-v'], { verbose: true }],
+    [['-H', 'A: 1', '-H', 'B;'], { headers: ['A: 1', 'B;'] }],
+    [['-b', 'a=1', '-b', 'b=2; c=3'], { cookie: 'a=1; b=2; c=3' }],
+    [['-b', ''], { cookieLines: [] }],
+    [
+      ['--resolve', 'a.test:80:127.0.0.1', '--resolve', '+b.test:1:[::1],127.0.0.1'],
+      {
+        resolve: ['a.test:80:127.0.0.1', '+b.test:1:[::1],127.0.0.1'],
+      },
+    ],
+    [
+      ['--connect-to', 'a.test:80:[::1]:8080', '--connect-to', '::b.test:'],
+      {
+        connectTo: ['a.test:80:[::1]:8080', '::b.test:'],
+      },
+    ],
+  ])('%j', (argv, expected) => {
+    expect(jobOf(...argv).request).toMatchObject(expected);
+  });
+
+  it('takes headers and cookies from files', () => {
+    const directory = useTmp();
+    const file = join(directory, 'file');
+    writeFileSync(file, 'X-A: 1\r\n\nX-B: 2');
+    expect(jobOf('-H', `@${file}`, '-H', 'X-C: 3', '-b', file).request).toMatchObject({
+      headers: ['X-A: 1', 'X-B: 2', 'X-C: 3'],
+      cookieLines: ['X-A: 1', 'X-B: 2'],
+    });
+  });
+
+  it('takes the CA file from --cacert, then CURL_CA_BUNDLE, then SSL_CERT_FILE', () => {
+    const file = join(useTmp(), 'ca.pem');
+    writeFileSync(file, '');
+    vi.stubEnv('SSL_CERT_FILE', '/ssl');
+    vi.stubEnv('CURL_CA_BUNDLE', '');
+    expect(jobOf().request.cacert).toBe('/ssl');
+    vi.stubEnv('CURL_CA_BUNDLE', '/bundle');
+    expect(jobOf().request.cacert).toBe('/bundle');
+    expect(jobOf('--cacert', file).request.cacert).toBe(file);
+  });
+
+  it.each([
+    [['-u', 'me'], '-u user:password'],
+    [['-H', 'A: b\r\nC: d'], 'line feed'],
+    [['-H', 'A: b\0'], 'NUL'],
+    [['-A', 'a\nb'], '--user-agent'],
+    [['-e', 'a\nb'], '--referer'],
+    [['-b', 'a=b\r'], '--cookie'],
+    [['-H', '@/nowhere'], '/nowhere'],
+    [['-b', '/nowhere'], '/nowhere'],
+    [['--cacert', '/nowhere'], '/nowhere'],
+    [['--resolve', 'x'], 'HOST:PORT:ADDRESS'],
+    [['--connect-to', 'a:b'], 'HOST1:PORT1'],
+    [['--proto', 'gopher'], 'ftps'],
+    [['-4', '-6'], 'ipv6'],
+    [['--http1.1', '--http2'], 'http2'],
+  ])('%j is refused, with %s', (argv, word) => {
+    expect(complaintOf('fetch', 'list', ...argv)).toContain(word);
+  });
+});
+
+it('--retry-on replaces what is retried, and --retry how often', () => {
+  expect(jobOf('--retry-on', '404,dns', '--retry', '2').retry).toEqual({
+    attempts: 2,
+    statuses: new Set([404]),
+    kinds: new Set(['dns']),
+  });
+  expect(complaintOf('fetch', 'list', '--retry-on', 'luck')).toContain('luck');
+});
+
+describe('what the person sees', () => {
+  it.each([
+    [['-s'], { silent: true, failures: false, progress: false }],
+    [['-sS'], { silent: true, failures: true, progress: false }],
+    [['-S'], { silent: false, failures: true, progress: true }],
+    [['--no-progress-meter'], { silent: false, failures: true, progress: false }],
+    [['--log-file', 'f', '--log-level', 'debug'], { logFile: 'f', logLevel: 'debug' }],
+  ])('%j', (argv, expected) => {
+    expect(fetchOf('list', ...argv).display).toMatchObject(expected);
+  });
+});
+
+it.each([
+  ['-L'],
+  ['-O'],
+  ['-f'],
+  ['-Z'],
+  ['-#'],
+  ['-LOfZ#sS'],
+  ['--location', '--remote-name', '--fail', '--parallel', '--progress-bar', '--remote-name-all'],
+])('accepts %s without effect', (...argv) => {
+  expect(jobOf(...argv)).toEqual(jobOf());
+});
+
+it.each(['-X', '--request', '-T', '-F', '--data', '--data-raw', '--data-binary'])(
+  '%s names curl',
+  (option) => {
+    expect(complaintOf('fetch', 'http://a.test/', option, 'x')).toMatch(/curl/);
+  },
+);
