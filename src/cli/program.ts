@@ -1,4 +1,5 @@
 /** The whole command line: argv -> what to do. */
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { type FetchCommand, fetchCommand } from './fetch.ts';
@@ -23,6 +24,7 @@ export function readArguments(argv: readonly string[]): Invocation {
     },
   };
   const fetch = fetchCommand((read) => {
+    checkCommand(argv, program.commands);
     invocation = { kind: 'fetch', ...read };
   });
   fetch.configureOutput(output).exitOverride();
@@ -45,4 +47,15 @@ export function readArguments(argv: readonly string[]): Invocation {
     }
   }
   return invocation;
+}
+
+/** A first word that others follow, and that is no file, was meant as a command: `download URL`. */
+function checkCommand([word = '', next]: readonly string[], commands: readonly Command[]): void {
+  const names = commands.map((command) => command.name());
+  if (next === undefined || !/^[a-z][a-z-]*$/i.test(word)) return;
+  if (names.includes(word) || existsSync(word)) return;
+  throw new UsageError(
+    'ERR_MCURL_OPTION',
+    `${word} is neither a command (${names.join(', ')}) nor a list file: if it is a URL, type its scheme (https://${word})`,
+  );
 }

@@ -210,7 +210,7 @@ describe('what the person sees', () => {
     [['--no-progress-meter'], { silent: false, failures: true, progress: false }],
     [['--log-file', 'f', '--log-level', 'debug'], { logFile: 'f', logLevel: 'debug' }],
   ])('%j', (argv, expected) => {
-    expect(fetchOf('list', ...argv).display).toMatchObject(expected);
+    expect(fetchOf('urls.txt', ...argv).display).toMatchObject(expected);
   });
 });
 

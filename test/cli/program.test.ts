@@ -19,6 +19,27 @@ describe('commands', () => {
   });
 });
 
+describe('a first word that is no command', () => {
+  it.each([
+    ['download', 'http://a.test/'],
+    ['get', '-j', '4', 'urls.txt'],
+    ['re-fetch', 'urls.txt'],
+  ])('%s %s is refused, and the commands are named', (...argv) => {
+    expect(complaintOf(...argv)).toContain(`${argv[0]} is neither a command (fetch`);
+  });
+
+  it.each([
+    ['alone', 'download'],
+    ['that may be a file', 'down/load', 'http://a.test/'],
+    ['with a dot', 'down.load', 'http://a.test/'],
+    ['that is a file', 'test', 'http://a.test/'],
+    ['after fetch', 'fetch', 'download', 'http://a.test/'],
+    ['after an option', '-j4', 'download', 'http://a.test/'],
+  ])('%s is a list file', (_, ...argv) => {
+    expect(readArguments(argv).kind).toBe('fetch');
+  });
+});
+
 it.each([
   ['--jbos', '--jobs'],
   ['--ouput', '--output'],
