@@ -384,6 +384,17 @@ describe('what it says', () => {
     expect(log.join('\n')).toContain('503');
   });
 
+  it('--log-level alone tells on stderr why something is tried again', async () => {
+    const origin = await useOrigin();
+    const url = origin.url('/a?times=1&status=503');
+    const { code, stderr } = await runFetch([url], ['--log-level', 'info']);
+    expect(code, stderr).toBe(0);
+    const retry = stderr.split('\n').find((line) => line.includes('"attempt":2'));
+    expect(JSON.parse(retry ?? stderr)).toMatchObject({ url, msg: 'the server answered 503' });
+    const { stderr: silence } = await runFetch([origin.url('/b?times=1&status=503')]);
+    expect(silence).toMatch(/^mcurl: 1 file, .*1 retry\n$/);
+  });
+
   it('never tells a password of a URL', async () => {
     const origin = await useOrigin();
     const url = origin.url('/a?status=404').replace('//', '//me:secret@');
