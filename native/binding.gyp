@@ -27,7 +27,7 @@
     },
     {
       'target_name': 'mcurl',
-      'sources': ['addon/addon.cc'],
+      'sources': ['addon/addon.cc', 'addon/easy.cc', 'addon/multi.cc', 'addon/poll_socket.cc'],
       'dependencies': ['core', "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except_all"],
       'defines': [
         'NAPI_VERSION=9',

@@ -36,3 +36,13 @@ export class UsageError extends McurlError {
 export class NativeError extends McurlError {
   override name = 'NativeError';
 }
+
+/** A call of `Multi` failed: `code` is libcurl's name of the CURLMcode ('CURLM_BAD_HANDLE', …), the message has its words. */
+export class MultiError extends McurlError {
+  override name = 'MultiError';
+}
+
+/** A call of `Easy` failed: `code` is libcurl's name of the CURLcode ('CURLE_UNKNOWN_OPTION', …), or one of mcurl's own. */
+export class EasyError extends McurlError {
+  override name = 'EasyError';
+}

@@ -1,4 +1,4 @@
-// The border: arguments to the engine, records to typed arrays. The only file that knows N-API.
+// The border of the engine: arguments in, records out to typed arrays; and the list of all exports.
 //
 // Lifetime rules, each of which guards against a crash or a hang:
 // 1. The thread-safe function holds the process open while the engine is open; close() and the
@@ -13,6 +13,9 @@
 #include <system_error>
 
 #include "../core/engine.h"
+#include "easy.h"
+#include "multi.h"
+#include "poll_socket.h"
 
 namespace {
 
@@ -285,6 +288,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   Napi::Array fields = Napi::Array::New(env, mcurl::kRecordFields.size());
   for (uint32_t i = 0; i < mcurl::kRecordFields.size(); ++i) fields[i] = mcurl::kRecordFields[i];
   exports.Set("Engine", EngineObject::define(env));
+  exports.Set("NativeEasy", mcurl::EasyObject::define(env));
+  exports.Set("NativeMulti", mcurl::MultiObject::define(env));
+  exports.Set("PollSocket", mcurl::PollSocket::define(env));
   exports.Set("recordFields", fields);
   exports.Set("curlVersion", curl_version());
   exports.Set("threadCpuUs", Napi::Function::New(env, threadCpuUs, "threadCpuUs"));

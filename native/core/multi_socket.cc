@@ -35,6 +35,7 @@ CURLMcode MultiSocket::add(CURL* easy) noexcept {
 
 CURLMcode MultiSocket::remove(CURL* easy) noexcept {
   const CURLMcode code = curl_multi_remove_handle(multi_.get(), easy);
+  if (code == CURLM_RECURSIVE_API_CALL) return code;  // it is still inside
   if (added_ > 0 && --added_ == 0) failed_ = false;
   return code;
 }
@@ -69,6 +70,11 @@ std::optional<MultiSocket::Message> MultiSocket::infoRead() noexcept {
 
 CURLMcode MultiSocket::setopt(CURLMoption option, long value) noexcept {
   return curl_multi_setopt(multi_.get(), option, value);
+}
+
+void MultiSocket::silence() noexcept {
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, nullptr);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, nullptr);
 }
 
 // A recursive call, an unknown socket or an easy handle used twice says nothing about the

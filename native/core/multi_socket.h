@@ -61,6 +61,9 @@ class MultiSocket {
 
   CURLMcode setopt(CURLMoption option, long value) noexcept;
 
+  // Events are told nothing more: for an owner that is going.
+  void silence() noexcept;
+
   // An action or an add failed, and handles from before it are still inside.
   bool failed() const noexcept { return failed_; }
 

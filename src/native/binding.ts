@@ -177,8 +177,63 @@ export interface NativeEngine {
   exit(code: number): never;
 }
 
+/** Gets what libcurl's callback of that name gets, pointers aside: numbers, bytes as a Buffer of its own. */
+export type NativeFunction = (...args: unknown[]) => number | Uint8Array;
+
+/**
+ * The addon's easy handle; see `easy.ts` for the public one. Codes are libcurl's. libcurl's callbacks are properties that
+ * the addon looks up at each call; they must not throw.
+ */
+export interface NativeEasy {
+  /** The public object, which callbacks and messages tell of. */
+  owner: object;
+  WRITEFUNCTION?: NativeFunction | undefined;
+  HEADERFUNCTION?: NativeFunction | undefined;
+  READFUNCTION?: NativeFunction | undefined;
+  SEEKFUNCTION?: NativeFunction | undefined;
+  XFERINFOFUNCTION?: NativeFunction | undefined;
+  DEBUGFUNCTION?: NativeFunction | undefined;
+  readonly errorBuffer: string;
+  /** The value must be of the option's type; of a function only whether there is one. */
+  setopt(
+    name: string,
+    value: number | string | readonly string[] | Uint8Array | boolean | null,
+  ): number;
+  setBody(body: Uint8Array | null): number;
+  getinfo(info: number): number | string | null | string[] | string[][] | undefined;
+  pause(bitmask: number): number;
+  reset(): void;
+  cleanup(): void;
+}
+
+/** The addon's multi handle; see `multi.ts` for the public one. As above. */
+export interface NativeMulti {
+  onSocket?: (easy: object | undefined, sockfd: number, what: number, isAssigned: boolean) => void;
+  onTimer?: (timeoutMs: number) => void;
+  /** A call failed, and handles from before are still inside. */
+  readonly failed: boolean;
+  add(easy: NativeEasy): number;
+  remove(easy: NativeEasy): number;
+  /** The running count, or a code as a negative number. */
+  socketAction(sockfd: number, evBitmask: number): number;
+  assign(sockfd: number, isAssigned: boolean): number;
+  timeout(): number;
+  /** Owner, result, remaining. */
+  infoRead(): [owner: object, result: number, remaining: number] | undefined;
+  setopt(option: number, value: number): number;
+  /** Every handle must have been removed. */
+  cleanup(): void;
+}
+
 export interface Binding {
   readonly Engine: new (options: EngineOptions, onWake: () => void) => NativeEngine;
+  readonly NativeEasy: { new (): NativeEasy; strerror(code: number): string };
+  readonly NativeMulti: { new (): NativeMulti; strerror(code: number): string };
+  readonly PollSocket: new (
+    fd: number,
+    what: number,
+    callback: (evBitmask: number) => void,
+  ) => { update(what: number): void; close(): void };
   readonly recordFields: readonly string[];
   /** `curl_version()` of the libcurl in use. */
   readonly curlVersion: string;

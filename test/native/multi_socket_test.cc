@@ -337,3 +337,39 @@ TEST("action on a socket that libcurl does not know is harmless") {
   CHECK(!driver.multi.failed());
   CHECK_EQ(driver.run().at(0).result, CURLE_OK);
 }
+
+TEST("silenced, it tells nothing more, not even at its end") {
+  Server server;
+  Driver driver;
+  Get get{server.url("/heldhead/5")};
+  const Added added{driver.multi, get};
+  CHECK_EQ(driver.act(CURL_SOCKET_TIMEOUT, 0), CURLM_OK);
+  while (driver.watched.empty()) driver.turn();
+  driver.multi.silence();
+  driver.told.clear();
+  driver.timers.clear();
+  CHECK_EQ(driver.multi.remove(get.easy.get()), CURLM_OK);
+  CHECK(driver.told.empty());
+  CHECK(driver.timers.empty());
+}
+
+TEST("a removal from within a callback leaves the handle inside, and a failure with it") {
+  Server server;
+  Driver driver;
+  Get gets[] = {Get{server.url("/bytes/5")}, Get{server.url("/heldhead/5")}};
+  CURLMcode code = CURLM_OK;
+  gets[0].onBody = [&] { code = driver.multi.remove(gets[1].easy.get()); };
+  CHECK_EQ(driver.multi.add(gets[0].easy.get()), CURLM_OK);
+  CHECK_EQ(driver.multi.add(gets[1].easy.get()), CURLM_OK);
+  CHECK_EQ(driver.act(CURL_SOCKET_TIMEOUT, 0), CURLM_OK);
+  while (gets[0].body.empty()) driver.turn();
+  CHECK_EQ(code, CURLM_RECURSIVE_API_CALL);
+  {
+    const fault::Armed armed{fault::socketAction, CURLM_INTERNAL_ERROR, 1, 1};
+    CHECK_EQ(driver.act(CURL_SOCKET_TIMEOUT, 0), CURLM_INTERNAL_ERROR);
+  }
+  driver.multi.remove(gets[0].easy.get());
+  CHECK(driver.multi.failed());
+  driver.multi.remove(gets[1].easy.get());
+  CHECK(!driver.multi.failed());
+}

@@ -1,0 +1,400 @@
+/** An easy handle: one transfer's options, functions and facts. `Multi` runs it. */
+import { EasyError, NativeError } from '../errors.ts';
+import { binding, type NativeEasy, type NativeFunction } from './binding.ts';
+import {
+  type EasyFunctions,
+  type EasyInfos,
+  type EasyOptions,
+  type FunctionOption,
+  INFO_NUMBERS,
+  OPTION_KINDS,
+} from './easy-options.ts';
+import type { MultiCalls } from './multi-calls.ts';
+
+/** For a write function: nothing was taken, pause the transfer; the same bytes come again after `pause(CURLPAUSE_CONT)`. */
+export const CURL_WRITEFUNC_PAUSE = 0x10000001;
+/** For a read function: pause the transfer until `pause(CURLPAUSE_CONT)`. */
+export const CURL_READFUNC_PAUSE = 0x10000001;
+/** For `pause`: nothing is paused. */
+export const CURLPAUSE_CONT = 0;
+/** For `pause`: receiving is paused. */
+export const CURLPAUSE_RECV = 1;
+/** For `pause`: sending is paused. */
+export const CURLPAUSE_SEND = 4;
+/** For `pause`: both directions are paused. */
+export const CURLPAUSE_ALL = CURLPAUSE_RECV | CURLPAUSE_SEND;
+/** A transfer's result when it succeeded; others are libcurl's CURLcode numbers, see `Easy.strerror`. */
+export const CURLE_OK = 0;
+
+const WRITEFUNC_ERROR = 0xffffffff;
+const READFUNC_ABORT = 0x10000000;
+
+/** The names of the codes that options, infos and pausing fail with. */
+const CODE_NAMES = new Map([
+  [1, 'CURLE_UNSUPPORTED_PROTOCOL'],
+  [4, 'CURLE_NOT_BUILT_IN'],
+  [23, 'CURLE_WRITE_ERROR'],
+  [27, 'CURLE_OUT_OF_MEMORY'],
+  [43, 'CURLE_BAD_FUNCTION_ARGUMENT'],
+  [48, 'CURLE_UNKNOWN_OPTION'],
+  [53, 'CURLE_SSL_ENGINE_NOTFOUND'],
+  [54, 'CURLE_SSL_ENGINE_SETFAILED'],
+  [66, 'CURLE_SSL_ENGINE_INITFAILED'],
+]);
+const UNKNOWN_OPTION = 48;
+
+/** Options beside texts, lists and bytes whose memory a running transfer uses. */
+const BUFFER_OPTIONS = new Set(['BUFFERSIZE', 'UPLOAD_BUFFERSIZE']);
+const SIZE_OPTIONS = new Set(['POSTFIELDSIZE', 'POSTFIELDSIZE_LARGE']);
+
+/** The Multi that an Easy is inside. */
+export interface Home {
+  readonly calls: MultiCalls;
+  remove(easy: Easy): void;
+}
+
+/** What a Multi may do with an Easy, and nobody else. */
+export interface EasyInside {
+  readonly native: NativeEasy;
+  readonly isClosed: boolean;
+  readonly home: Home | undefined;
+  /** It is inside `home` from now on. */
+  enter(home: Home): void;
+  /** infoRead has told its end: libcurl does no more with it. */
+  ended(): void;
+  leave(): void;
+}
+
+/** The inside of an Easy, for Multi. */
+export let insideOf: (easy: Easy) => EasyInside;
+
+/**
+ * An easy handle (curl_easy_init(3)) for transfers that a `Multi` runs.
+ *
+ * libcurl's defaults hold, with one exception: `NOSIGNAL` is 1. So every protocol that libcurl was built with is allowed,
+ * `file:` too; give `PROTOCOLS_STR` ('http,https') where URLs come from others, and `REDIR_PROTOCOLS_STR` beside
+ * `FOLLOWLOCATION`. Without a WRITEFUNCTION the body goes to stdout.
+ *
+ * @example
+ * const easy = new Easy();
+ * easy.setopt('URL', 'https://example.com/');
+ * easy.setopt('WRITEFUNCTION', (data) => { body.push(data); });
+ */
+export class Easy {
+  readonly #native: NativeEasy;
+  #home: Home | undefined;
+  #isRunning = false;
+  #isClosed = false;
+  #hasBody = false;
+  #private: unknown;
+  #thrown: { readonly error: unknown } | undefined;
+
+  static {
+    insideOf = (easy) => easy.#inside;
+  }
+
+  readonly #inside: EasyInside;
+
+  /** @throws NativeError `ERR_MCURL_LIBCURL` when the libcurl in use cannot be */
+  constructor() {
+    const { NativeEasy: Native } = binding();
+    try {
+      this.#native = new Native();
+    } catch (cause) {
+      throw new NativeError('ERR_MCURL_LIBCURL', (cause as Error).message, { cause });
+    }
+    this.#native.owner = this;
+    this.#inside = this.#makeInside();
+  }
+
+  /**
+   * Sets an option (curl_easy_setopt(3)). While a transfer runs, that is from `addHandle` until `infoRead` told its end,
+   * only numbers other than sizes, functions and `PRIVATE` may be set: libcurl uses the memory of the others. Within
+   * libcurl's callbacks the same may be set.
+   *
+   * @throws EasyError with libcurl's code: `CURLE_UNKNOWN_OPTION` also for options that cannot be set from JavaScript;
+   *   `ERR_MCURL_RUNNING` for what a running transfer uses; `ERR_MCURL_CLOSED` after `cleanup`
+   * @throws TypeError when the value is not of the option's type
+   */
+  setopt<Name extends keyof EasyOptions>(name: Name, value: EasyOptions[Name]): void {
+    const native = this.#open('setopt');
+    const kind = OPTION_KINDS.get(name);
+    if (kind === undefined) {
+      throw new EasyError('CURLE_UNKNOWN_OPTION', `${name} is no option that JavaScript can set`);
+    }
+    const isSize = SIZE_OPTIONS.has(name);
+    if (
+      this.#isRunning &&
+      (kind === 'string' ||
+        kind === 'list' ||
+        kind === 'blob' ||
+        kind === 'body' ||
+        isSize ||
+        BUFFER_OPTIONS.has(name))
+    ) {
+      throw new EasyError(
+        'ERR_MCURL_RUNNING',
+        `${name} cannot be set while the transfer runs: set it before addHandle, or after removeHandle`,
+      );
+    }
+    switch (kind) {
+      case 'number':
+        // libcurl copied as many bytes as the body has, and would read as many as this says.
+        if (isSize && this.#hasBody) {
+          throw new TypeError(`${name} is set by POSTFIELDS; set POSTFIELDS to null first`);
+        }
+        this.#check(name, native.setopt(name, integerOf(name, value)));
+        return;
+      case 'string':
+        this.#check(name, native.setopt(name, value === null ? null : textOf(name, value)));
+        return;
+      case 'list': {
+        if (value !== null && !Array.isArray(value)) throw wrongType(name, 'an array of strings');
+        const lines = value as readonly unknown[] | null;
+        this.#check(name, native.setopt(name, lines?.map((line) => textOf(name, line)) ?? null));
+        return;
+      }
+      case 'blob':
+        if (value !== null && !(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array');
+        this.#check(name, native.setopt(name, value as Uint8Array | null));
+        return;
+      case 'body': {
+        const body: unknown = typeof value === 'string' ? Buffer.from(value) : value;
+        if (body !== null && !(body instanceof Uint8Array)) {
+          throw wrongType(name, 'a string or a Uint8Array');
+        }
+        this.#check(name, native.setBody(body));
+        this.#hasBody = body !== null;
+        return;
+      }
+      case 'function':
+        if (value !== null && typeof value !== 'function') throw wrongType(name, 'a function');
+        this.#setFunction(name as FunctionOption, value as EasyFunctions[FunctionOption] | null);
+        return;
+      case 'private':
+        this.#private = value;
+    }
+  }
+
+  /**
+   * A fact about the last transfer (curl_easy_getinfo(3)); null where libcurl has none. Allowed within callbacks.
+   *
+   * @throws EasyError `CURLE_UNKNOWN_OPTION` for a name that this libcurl does not know, `ERR_MCURL_CLOSED` after `cleanup`
+   */
+  getinfo<Name extends keyof EasyInfos>(name: Name): EasyInfos[Name] {
+    const native = this.#open('getinfo');
+    if (name === 'PRIVATE') return this.#private as EasyInfos[Name];
+    const value = Object.hasOwn(INFO_NUMBERS, name)
+      ? native.getinfo(INFO_NUMBERS[name as keyof typeof INFO_NUMBERS])
+      : undefined;
+    if (value === undefined) throw this.#failure(name, UNKNOWN_OPTION);
+    return value as EasyInfos[Name];
+  }
+
+  /**
+   * What one of this Easy's functions threw during the last transfer, the first one; undefined when none did. Forgotten by
+   * `addHandle` and `reset`.
+   */
+  get error(): unknown {
+    return this.#thrown?.error;
+  }
+
+  /** libcurl's own words about the last failure (CURLOPT_ERRORBUFFER(3)), or ''; may have the server's text in it. */
+  get errorBuffer(): string {
+    return this.#open('errorBuffer').errorBuffer;
+  }
+
+  /**
+   * Pauses and continues a running transfer (curl_easy_pause(3)): `bitmask` is the new state, of the CURLPAUSE_ constants.
+   * To continue may call the write function before this returns. Allowed in the functions of an Easy.
+   *
+   * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a socket or timer function
+   * @throws EasyError `CURLE_BAD_FUNCTION_ARGUMENT` when the transfer has no connection yet, or no more
+   */
+  pause(bitmask: number): void {
+    const native = this.#open('pause');
+    const bits = integerOf('pause', bitmask);
+    const act = () => native.pause(bits);
+    this.#check('pause', this.#home === undefined ? act() : this.#home.calls.pause(act));
+  }
+
+  /**
+   * Sets all options to their defaults (curl_easy_reset(3)); connections, cookies and `PRIVATE`, which is the program's, stay.
+   *
+   * @throws EasyError `ERR_MCURL_RUNNING` while the transfer runs
+   */
+  reset(): void {
+    const native = this.#open('reset');
+    if (this.#isRunning) {
+      throw new EasyError('ERR_MCURL_RUNNING', 'reset: the transfer runs; removeHandle first');
+    }
+    for (const [name, kind] of OPTION_KINDS) {
+      if (kind === 'function') native[name as FunctionOption] = undefined;
+    }
+    native.reset();
+    this.#hasBody = false;
+    this.#thrown = undefined;
+  }
+
+  /** libcurl's words for a CURLcode (curl_easy_strerror(3)). */
+  strerror(code: number): string {
+    return binding().NativeEasy.strerror(integerOf('strerror', code));
+  }
+
+  /**
+   * Frees the handle (curl_easy_cleanup(3)), after it was removed from its Multi. A second call does nothing.
+   *
+   * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a callback of its Multi; nothing is freed then
+   */
+  cleanup(): void {
+    if (this.#isClosed) return;
+    try {
+      this.#home?.remove(this);
+    } finally {
+      if (this.#home === undefined) {
+        this.#isClosed = true;
+        this.#native.cleanup();
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.cleanup();
+  }
+
+  #open(name: string): NativeEasy {
+    if (this.#isClosed) throw new EasyError('ERR_MCURL_CLOSED', `${name}: the Easy is cleaned up`);
+    return this.#native;
+  }
+
+  #makeInside(): EasyInside {
+    const easy = this;
+    return {
+      native: easy.#native,
+      get isClosed() {
+        return easy.#isClosed;
+      },
+      get home() {
+        return easy.#home;
+      },
+      enter(home) {
+        easy.#home = home;
+        easy.#isRunning = true;
+        easy.#thrown = undefined;
+      },
+      ended() {
+        easy.#isRunning = false;
+      },
+      leave() {
+        easy.#home = undefined;
+        easy.#isRunning = false;
+      },
+    };
+  }
+
+  #check(name: string, code: number): void {
+    if (code !== CURLE_OK) throw this.#failure(name, code);
+  }
+
+  #failure(name: string, code: number): EasyError {
+    return new EasyError(
+      CODE_NAMES.get(code) ?? `CURLE_${code}`,
+      `${name}: ${this.strerror(code)}`,
+    );
+  }
+
+  #setFunction(name: FunctionOption, called: EasyFunctions[FunctionOption] | null): void {
+    const native = this.#native;
+    if (called !== null) {
+      const { answer, otherwise } = answerOf(name, called);
+      native[name] = (...args) => {
+        const calls = this.#home?.calls;
+        if (calls !== undefined) calls.transferCallbacks += 1;
+        try {
+          return answer(...args);
+        } catch (error) {
+          this.#thrown ??= { error };
+          return otherwise;
+        } finally {
+          if (calls !== undefined) calls.transferCallbacks -= 1;
+        }
+      };
+    }
+    this.#check(name, native.setopt(name, called !== null));
+    if (called === null) native[name] = undefined;
+  }
+}
+
+interface Answer {
+  /** Calls the program's function and gives libcurl its answer. */
+  readonly answer: NativeFunction;
+  /** The answer when it throws. */
+  readonly otherwise: number;
+}
+
+function answerOf(name: FunctionOption, called: EasyFunctions[FunctionOption]): Answer {
+  switch (name) {
+    case 'WRITEFUNCTION':
+    case 'HEADERFUNCTION': {
+      const take = called as EasyFunctions['WRITEFUNCTION'];
+      return {
+        answer: (data) => countOf(name, take(data as Buffer), (data as Buffer).length),
+        otherwise: WRITEFUNC_ERROR,
+      };
+    }
+    case 'READFUNCTION': {
+      const give = called as EasyFunctions['READFUNCTION'];
+      return {
+        answer: (bytes) => {
+          const given = give(bytes as number) ?? 0;
+          if (!(given instanceof Uint8Array)) return countOf(name, given, 0);
+          if (given.length <= (bytes as number)) return given;
+          throw new RangeError(`READFUNCTION gave ${given.length} bytes, ${bytes} were asked for`);
+        },
+        otherwise: READFUNC_ABORT,
+      };
+    }
+    case 'SEEKFUNCTION':
+    case 'XFERINFOFUNCTION': {
+      const tell = called as (...numbers: unknown[]) => unknown;
+      return { answer: (...numbers) => countOf(name, tell(...numbers), 0), otherwise: 1 };
+    }
+    case 'DEBUGFUNCTION': {
+      const tell = called as EasyFunctions['DEBUGFUNCTION'];
+      return {
+        answer: (type, data) => {
+          tell(type as number, data as Buffer);
+          return 0;
+        },
+        otherwise: 0,
+      };
+    }
+  }
+}
+
+/** What a function returned, which JavaScript does not check; `otherwise` when it returned nothing. */
+function countOf(name: string, returned: unknown, otherwise: number): number {
+  if (returned === undefined) return otherwise;
+  if (Number.isInteger(returned)) return returned as number;
+  throw new TypeError(
+    returned instanceof Promise
+      ? `${name} must not be async: libcurl cannot wait for it`
+      : `${name} returned ${typeof returned}, not a whole number`,
+  );
+}
+
+function integerOf(name: string, value: unknown): number {
+  const number = typeof value === 'boolean' ? Number(value) : value;
+  if (!Number.isSafeInteger(number)) throw wrongType(name, 'a whole number or a boolean');
+  return number as number;
+}
+
+function textOf(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw wrongType(name, 'a string');
+  if (value.includes('\0')) throw new TypeError(`${name}: libcurl's strings cannot contain NUL`);
+  return value;
+}
+
+function wrongType(name: string, wanted: string): TypeError {
+  return new TypeError(`${name} takes ${wanted}`);
+}
