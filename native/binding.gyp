@@ -3,20 +3,23 @@
     # GCC 12 sees an overlap in "text" + std::to_string() that is none (its bug 105651).
     'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Wno-restrict', '-fvisibility=hidden'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=c++17'],
-    'include_dirs': ['<!@(pkg-config --cflags-only-I libcurl | sed s/-I//g)'],
+    'include_dirs': ['<!@(pkg-config --cflags-only-I libcurl libcrypto | sed s/-I//g)'],
   },
   'targets': [
     {
       'target_name': 'core',
       'type': 'static_library',
       'sources': [
+        'core/digest.cc',
         'core/directory.cc',
         'core/engine.cc',
+        'core/journal.cc',
         'core/loop.cc',
         'core/multi_socket.cc',
         'core/redirect.cc',
         'core/request.cc',
         'core/response.cc',
+        'core/resume.cc',
         'core/scheduler.cc',
         'core/sink.cc',
         'core/sockets.cc',
@@ -35,7 +38,7 @@
         # A worker that is terminated while an engine closes may run no JavaScript any more.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
-      'libraries': ['<!@(pkg-config --libs libcurl)'],
+      'libraries': ['<!@(pkg-config --libs libcurl libcrypto)'],
     },
   ],
   # What npm packs has no tests.
@@ -50,7 +53,7 @@
           'sources': ['<!@(ls ../test/native/*.cc)'],
           'include_dirs': ['.'],
           'dependencies': ['core'],
-          'libraries': ['<!@(pkg-config --libs libcurl)', '-luv', '-lpthread'],
+          'libraries': ['<!@(pkg-config --libs libcurl libcrypto)', '-luv', '-lpthread'],
           'ldflags': [
             '-Wl,--wrap=curl_multi_socket_action',
             '-Wl,--wrap=curl_multi_add_handle',

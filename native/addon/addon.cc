@@ -21,6 +21,10 @@ namespace {
 
 using mcurl::Record;
 
+// Bits of a target's third number, as src/native/engine.ts sets them.
+constexpr unsigned kIsRetry = 1;
+constexpr unsigned kIsJournalled = 2;
+
 std::string stringOf(napi_env env, napi_value value) {
   char small[1024];
   size_t length = 0;
@@ -102,6 +106,7 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
   to.speedTimeS = static_cast<long>(count(from, "speedTimeS", 60));
   to.speedLimit = static_cast<long>(number(from, "speedLimit", 1));
   to.maxRedirs = count(from, "maxRedirs", 20);
+  to.maxFilesize = static_cast<int64_t>(number(from, "maxFilesize", 0));
   to.verbose = flag(from, "verbose");
   return to;
 }
@@ -115,7 +120,32 @@ mcurl::EngineOptions engineOptions(const Napi::Object& from) {
   to.limits.loops = loops > 0 ? loops : std::max(1U, uv_available_parallelism());
   to.overwrite = flag(from, "overwrite");
   to.keepDetails = flag(from, "keepDetails");
+  to.output.journal = static_cast<int>(number(from, "journal", -1));
+  to.output.durable = flag(from, "durable");
+  to.output.keepBad = flag(from, "keepBad");
+  to.output.manifest = flag(from, "manifest");
+  to.output.remoteTime = flag(from, "remoteTime");
+  to.output.xattr = flag(from, "xattr");
+  to.output.remoteName = flag(from, "remoteName");
+  to.output.ifModified = flag(from, "ifModified");
   to.request = requestOptions(from.Get("request").As<Napi::Object>());
+  return to;
+}
+
+// What src/native/binding.ts calls TargetExtras.
+std::unique_ptr<mcurl::Extras> extras(const Napi::Object& from) {
+  auto to = std::make_unique<mcurl::Extras>();
+  const Napi::Value version = from.Get("version");
+  to->mayHavePart = version.IsString();
+  to->version = mcurl::Version::parse(text(from, "version"));
+  if (text(from, "resumeBy") == "size") to->resumeBy = mcurl::ResumeBy::kSize;
+  to->trustedBytes = static_cast<int64_t>(number(from, "trustedBytes", -1));
+  to->doneBytes = static_cast<int64_t>(number(from, "doneBytes", -1));
+  to->known = mcurl::Version::parse(text(from, "knownVersion"));
+  if (const std::string checksum = text(from, "checksum"); !checksum.empty()) {
+    to->checksum = mcurl::Checksum::parse(checksum);
+    if (!to->checksum) throw Napi::TypeError::New(from.Env(), "no checksum: " + checksum);
+  }
   return to;
 }
 
@@ -129,6 +159,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
          InstanceMethod("details", &EngineObject::details),
          InstanceMethod("sample", &EngineObject::sample),
          InstanceMethod("pauseHost", &EngineObject::pauseHost),
+         InstanceMethod("publishAs", &EngineObject::publishAs),
+         InstanceAccessor<&EngineObject::lacksAttributes>("lacksAttributes"),
          InstanceMethod("stop", &EngineObject::stop), InstanceMethod("close", &EngineObject::close),
          InstanceMethod("exit", &EngineObject::exit)});
   }
@@ -182,20 +214,39 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     mcurl::Engine& engine = open(env);
     const Napi::Float64Array numbers = doubles(info);
     const auto strings = info[1].As<Napi::Array>();
-    const size_t count = numbers.ElementLength() / 3;
+    const size_t count = numbers.ElementLength() / 4;
     if (strings.Length() != count * 2)
       throw Napi::TypeError::New(env, "numbers and strings do not match");
     const double* number = numbers.Data();
     std::vector<mcurl::NewTarget> targets;
     targets.reserve(count);
-    for (uint32_t i = 0; i < count; ++i, number += 3) {
+    for (uint32_t i = 0; i < count; ++i, number += 4) {
       const Napi::HandleScope scope{env};
       napi_value url;
       napi_value name;
       napi_get_element(env, strings, 2 * i, &url);
       napi_get_element(env, strings, 2 * i + 1, &name);
-      targets.push_back({static_cast<uint32_t>(number[0]), number[1], number[2] != 0,
-                         stringOf(env, url), stringOf(env, name)});
+      const auto flags = static_cast<unsigned>(number[2]);
+      targets.push_back({.id = static_cast<uint32_t>(number[0]),
+                         .timeoutMs = number[1],
+                         .isRetry = (flags & kIsRetry) != 0,
+                         .url = stringOf(env, url),
+                         .name = stringOf(env, name),
+                         .serial = number[3],
+                         .isJournalled = (flags & kIsJournalled) != 0,
+                         .entry = {},
+                         .extras = nullptr});
+    }
+    if (info[2].IsArray()) {
+      const auto list = info[2].As<Napi::Array>();
+      for (uint32_t i = 0; i < list.Length(); ++i) {
+        const Napi::HandleScope scope{env};
+        const auto item = list.Get(i).As<Napi::Object>();
+        const auto at = static_cast<size_t>(::number(item, "at", 0));
+        if (at >= count) throw Napi::TypeError::New(env, "extras of no target");
+        targets[at].entry = text(item, "entry");
+        targets[at].extras = extras(item);
+      }
     }
     engine.add(std::move(targets));
   }
@@ -219,6 +270,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     object.Set("remoteIp", orNull(found->remoteIp));
     object.Set("contentType", orNull(found->contentType));
     object.Set("error", found->error);
+    object.Set("version", found->version);
+    object.Set("digest", found->digest);
+    object.Set("contentDisposition", found->contentDisposition);
     return object;
   }
 
@@ -230,6 +284,23 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   void pauseHost(const Napi::CallbackInfo& info) {
     open(info.Env()).pauseHost(info[0].ToString(), info[1].ToNumber().DoubleValue());
+  }
+
+  Napi::Value publishAs(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    mcurl::LocalError error;
+    const bool published =
+        open(env).publishAs(info[0].ToString().Utf8Value().c_str(),
+                            info[1].ToString().Utf8Value().c_str(), info[2].ToBoolean(), error);
+    if (published) return env.Null();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("osErrno", error.osErrno);
+    object.Set("error", error.text);
+    return object;
+  }
+
+  Napi::Value lacksAttributes(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), open(info.Env()).lacksAttributes());
   }
 
   void stop(const Napi::CallbackInfo& info) { open(info.Env()).stop(); }
@@ -277,6 +348,22 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::ObjectReference closed_;  // the promise of the first close()
 };
 
+// The descriptor is the caller's to close.
+Napi::Value lock(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].ToString();
+  try {
+    mcurl::Fd fd = mcurl::openLocked(path, info[1].ToBoolean());
+    return Napi::Number::New(env, fd.release());
+  } catch (const std::system_error& error) {
+    const bool isLocked = error.code().value() == EWOULDBLOCK;
+    const std::string text =
+        isLocked ? "another mcurl is at work on " + path + ": wait for it, or choose another place"
+                 : std::string{error.what()};
+    fail(env, isLocked ? "ERR_MCURL_LOCKED" : "ERR_MCURL_JOURNAL", text.c_str());
+  }
+}
+
 Napi::Value threadCpuUs(const Napi::CallbackInfo& info) {
   timespec used{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
@@ -293,6 +380,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("PollSocket", mcurl::PollSocket::define(env));
   exports.Set("recordFields", fields);
   exports.Set("curlVersion", curl_version());
+  exports.Set("lock", Napi::Function::New(env, lock, "lock"));
   exports.Set("threadCpuUs", Napi::Function::New(env, threadCpuUs, "threadCpuUs"));
   return exports;
 }

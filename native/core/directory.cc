@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,7 +29,9 @@ bool hasEntries(int fd) {
   }
   bool found = false;
   while (const dirent* entry = ::readdir(stream)) {
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
+    const std::string_view name = entry->d_name;
+    // A journal is no file of the job's.
+    if (name != "." && name != ".." && !(name[0] == '.' && name.ends_with("mcurl-journal"))) {
       found = true;
       break;
     }
@@ -38,6 +42,24 @@ bool hasEntries(int fd) {
 
 bool isLater(const timespec& a, const timespec& b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+constexpr const char* kVersionAttribute = "user.mcurl.version";
+
+// openat2 keeps whatever the name is beneath the directory; where there is none, names of one
+// component and O_NOFOLLOW must do.
+int openBeneath(int directory, const char* name, int flags) {
+  if (std::strchr(name, '/') != nullptr) {
+    errno = EXDEV;
+    return -1;
+  }
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags);
+  how.mode = (flags & O_CREAT) != 0 ? kMode : 0;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  const long fd = ::syscall(SYS_openat2, directory, name, &how, sizeof how);
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
+  return ::openat(directory, name, flags, kMode);
 }
 
 std::string partName(const char* name) { return std::string{name} + ".part"; }
@@ -62,15 +84,15 @@ LocalError localError(const char* what, std::string_view name, int osErrno) {
                        std::generic_category().message(osErrno)};
 }
 
-Directory::Directory(const std::string& path, bool overwrite)
-    : fd_{::openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)},
-      overwrite_{overwrite} {
+Directory::Directory(const std::string& path)
+    : fd_{::openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)} {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
   ::clock_gettime(CLOCK_REALTIME, &openedAt_);
   wasEmpty_ = !hasEntries(fd_.get());
 }
 
-Directory::Existing Directory::existing(const char* name, LocalError& error) const {
+Directory::Existing Directory::existing(const char* name, bool mayReplace, int64_t doneBytes,
+                                        LocalError& error) const {
   // What appears in a directory that was empty appeared during the run: publishing will see it.
   if (wasEmpty_) return Existing::kAbsent;
   struct stat status {};
@@ -87,12 +109,17 @@ Directory::Existing Directory::existing(const char* name, LocalError& error) con
     error = {EEXIST, std::string{name} + " exists and is no regular file: choose another name"};
     return Existing::kError;
   }
-  if (overwrite_) return Existing::kAbsent;
+  if (doneBytes >= 0 && S_ISREG(status.st_mode))
+    return status.st_size == doneBytes ? Existing::kBefore : Existing::kAbsent;
+  if (mayReplace) return Existing::kAbsent;
   if (!S_ISREG(status.st_mode)) {
     error = {EEXIST, std::string{name} + " is a symbolic link (--overwrite replaces it)"};
     return Existing::kError;
   }
-  if (isLater(status.st_ctim, openedAt_)) {
+  // Later than now: the clock was set back since, and that file is older than it says.
+  timespec now{};
+  if (isLater(status.st_ctim, openedAt_) && ::clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+      !isLater(status.st_ctim, now)) {
     error = {EEXIST, std::string{name} + " appeared during this run"};
     return Existing::kError;
   }
@@ -118,7 +145,30 @@ bool Directory::link(int fd, const char* name) {
   return true;
 }
 
-bool Directory::publishHeld(const char* name, std::string_view body, LocalError& error) {
+// The last steps before a name: what they cannot do is told by close(2) or not at all.
+bool Directory::set(int fd, const Attributes& attributes) const noexcept {
+  if (!attributes.url.empty()) {
+    const auto setText = [&](const char* key, const std::string& value) {
+      if (!value.empty() && ::fsetxattr(fd, key, value.data(), value.size(), 0) != 0)
+        lacksAttributes_ = true;
+    };
+    setText("user.xdg.origin.url", attributes.url);
+    setText("user.mime_type", attributes.contentType);
+    setText(kVersionAttribute, attributes.version);
+  }
+  if (attributes.lastModified >= 0) {
+    const timespec times[2] = {{0, UTIME_OMIT}, {attributes.lastModified, 0}};
+    ::futimens(fd, times);
+  }
+  return !attributes.isDurable || ::fsync(fd) == 0;
+}
+
+bool Directory::syncNames(const Attributes& attributes) const noexcept {
+  return !attributes.isDurable || ::fsync(fd_.get()) == 0;
+}
+
+bool Directory::publishHeld(const char* name, std::string_view body, const Attributes& attributes,
+                            LocalError& error) {
   error = {};
   if (link_.load(std::memory_order_relaxed) == Link::kNone) return false;
   const Fd fd{::openat(fd_.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, kMode)};
@@ -130,12 +180,17 @@ bool Directory::publishHeld(const char* name, std::string_view body, LocalError&
     error = localError("cannot create", name, errno);
     return false;
   }
-  if (!writeAll(fd.get(), body.data(), body.size())) {
+  if (!writeAll(fd.get(), body.data(), body.size()) || !set(fd.get(), attributes)) {
     error = localError("cannot write", name, errno);
     return false;
   }
-  if (link(fd.get(), name)) return true;
-  if (errno == EEXIST && overwrite_) return false;  // linkat cannot replace; a rename can
+  if (link(fd.get(), name)) {
+    if (syncNames(attributes)) return true;
+    error = localError("cannot sync", name, errno);
+    return false;
+  }
+  // linkat cannot replace; a rename can.
+  if (errno == EEXIST && attributes.mayReplace) return false;
   if (errno == EEXIST) {
     error = {EEXIST, std::string{name} + " appeared during this run"};
   } else if (errno == ENOENT || errno == EXDEV || errno == EOPNOTSUPP || errno == EPERM) {
@@ -146,10 +201,18 @@ bool Directory::publishHeld(const char* name, std::string_view body, LocalError&
   return false;
 }
 
+int64_t Directory::partSize(const char* name) const {
+  struct stat status {};
+  if (::fstatat(fd_.get(), partName(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || status.st_nlink != 1)
+    return 0;
+  return status.st_size;
+}
+
 Fd Directory::openPart(const char* name, LocalError& error) const {
   const std::string part = partName(name);
-  Fd fd{::openat(fd_.get(), part.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                 kMode)};
+  Fd fd{
+      openBeneath(fd_.get(), part.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
   if (!fd) {
     error = errno == ELOOP || errno == ENXIO
                 ? LocalError{errno, part + " exists and is no regular file: remove it"}
@@ -178,38 +241,86 @@ Fd Directory::openPart(const char* name, LocalError& error) const {
     error = {EMLINK, part + " has other names (hard links): remove it"};
     return {};
   }
-  if (::ftruncate(fd.get(), 0) != 0) {
-    error = localError("cannot empty", part, errno);
-    return {};
-  }
   return fd;
 }
 
-bool Directory::publishPart(const Fd& part, const char* name, LocalError& error) const {
+bool Directory::dress(const Fd& part, const char* name, const Attributes& attributes,
+                      LocalError& error) const {
   // NFS and quotas speak up only at close; closing a duplicate keeps the lock until the name is
   // given.
   Fd copy{::fcntl(part.get(), F_DUPFD_CLOEXEC, 0)};
-  if (!copy || !copy.close()) {
-    error = localError("cannot write", name, errno);
+  if (copy && set(copy.get(), attributes) && copy.close()) return true;
+  error = localError("cannot write", name, errno);
+  return false;
+}
+
+bool Directory::publishPart(const Fd& part, const char* name, const Attributes& attributes,
+                            LocalError& error) const {
+  if (!dress(part, name, attributes, error)) return false;
+  if (rename(partName(name).c_str(), name, attributes.mayReplace)) {
+    if (syncNames(attributes)) return true;
+    error = localError("cannot sync", name, errno);
     return false;
-  }
-  const std::string from = partName(name);
-  if (overwrite_) {
-    if (::renameat(fd_.get(), from.c_str(), fd_.get(), name) == 0) return true;
-    error = localError("cannot name", name, errno);
-    return false;
-  }
-  if (::syscall(SYS_renameat2, fd_.get(), from.c_str(), fd_.get(), name, kNoReplace) == 0)
-    return true;
-  if (errno == EINVAL || errno == ENOSYS) {  // a file system or kernel without NOREPLACE
-    if (::linkat(fd_.get(), from.c_str(), fd_.get(), name, 0) == 0) {
-      ::unlinkat(fd_.get(), from.c_str(), 0);
-      return true;
-    }
   }
   error = errno == EEXIST ? LocalError{EEXIST, std::string{name} + " appeared during this run"}
                           : localError("cannot name", name, errno);
   return false;
+}
+
+bool Directory::publishAs(const char* partOf, const char* name, bool mayReplace,
+                          LocalError& error) const {
+  if (std::strchr(name, '/') != nullptr || !rename(partName(partOf).c_str(), name, mayReplace)) {
+    error = localError("cannot name", name, errno);
+    return false;
+  }
+  return true;
+}
+
+bool Directory::rename(const char* from, const char* name, bool mayReplace) const {
+  if (mayReplace) return ::renameat(fd_.get(), from, fd_.get(), name) == 0;
+  if (::syscall(SYS_renameat2, fd_.get(), from, fd_.get(), name, kNoReplace) == 0) return true;
+  // A file system or kernel without NOREPLACE.
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  if (::linkat(fd_.get(), from, fd_.get(), name, 0) != 0) return false;
+  ::unlinkat(fd_.get(), from, 0);
+  return true;
+}
+
+void Directory::removePart(const char* name) const {
+  ::unlinkat(fd_.get(), partName(name).c_str(), 0);
+}
+
+bool Directory::keepBad(const char* name) const {
+  return rename(partName(name).c_str(), (std::string{name} + ".bad").c_str(), false);
+}
+
+std::string Directory::versionOf(const char* name) const {
+  const Fd fd{openBeneath(fd_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  char text[2048];
+  const ssize_t size = fd ? ::fgetxattr(fd.get(), kVersionAttribute, text, sizeof text) : -1;
+  return size > 0 ? std::string{text, static_cast<size_t>(size)} : std::string{};
+}
+
+Fd openLocked(const std::string& path, bool isDirectory) {
+  const int flags = isDirectory ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW;
+  const auto fail = [&](int osErrno) -> Fd {
+    throw std::system_error(osErrno, std::generic_category(), "cannot lock " + path);
+  };
+  for (;;) {
+    Fd fd{::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0600)};
+    struct stat opened {};
+    if (!fd || ::fstat(fd.get(), &opened) != 0) return fail(errno);
+    if (!isDirectory && !S_ISREG(opened.st_mode)) return fail(EINVAL);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return fail(errno);
+      return fd;  // a file system without locks: nothing to ask
+    }
+    // The run before may have removed it in between.
+    struct stat named {};
+    if (::stat(path.c_str(), &named) == 0 && named.st_ino == opened.st_ino &&
+        named.st_dev == opened.st_dev)
+      return fd;
+  }
 }
 
 }  // namespace mcurl

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
 #include <stdexcept>
 
@@ -45,6 +46,16 @@ Limits sane(Limits limits) {
   return limits;
 }
 
+Completion refusal(uint32_t id, Reason reason, std::string url, LocalError error) {
+  Completion completion;
+  completion.record.id = id;
+  completion.record.reason = static_cast<double>(reason);
+  completion.record.osErrno = error.osErrno;
+  completion.details = std::make_unique<Details>(
+      Details{.urlEffective = std::move(url), .error = std::move(error.text)});
+  return completion;
+}
+
 }  // namespace
 
 void initLibcurl() {
@@ -57,12 +68,13 @@ Engine::Engine(EngineOptions options, std::function<void()> wake)
     : shared_{std::move(options.request),
               sane(options.limits),
               options.directory,
-              options.overwrite,
+              options.output,
               options.keepDetails,
               std::move(wake),
               [this](unsigned loop) {
                 if (loops_[loop]) loops_[loop]->wake();
               }},
+      overwrite_{options.overwrite},
       loops_(shared_.limits.loops) {}
 
 Engine::~Engine() {
@@ -76,6 +88,19 @@ void Engine::join() noexcept {
   }
 }
 
+// Before any of them may start. False with errno set.
+bool Engine::writePlans(const std::vector<NewTarget>& targets) const {
+  const Journal& journal = shared_.output.journal;
+  if (!journal) return true;
+  std::string lines;
+  for (const NewTarget& given : targets) {
+    if (given.serial < 0 || given.isJournalled || given.isRetry) continue;
+    Journal::addPlan(lines,
+                     {given.serial, given.entry.empty() ? given.url : given.entry, given.name});
+  }
+  return lines.empty() || journal.append(lines);
+}
+
 void Engine::add(std::vector<NewTarget> targets) {
   std::vector<Scheduler::Filing> filings;
   filings.reserve(targets.size());
@@ -84,7 +109,13 @@ void Engine::add(std::vector<NewTarget> targets) {
   std::vector<std::string> made;  // host keys that are no piece of their URL
   made.reserve(targets.size());
   std::string_view agreed;  // the last host key on which libcurl and WHATWG agree
+  const int journalErrno = writePlans(targets) ? 0 : errno;
   for (NewTarget& given : targets) {
+    if (journalErrno != 0) {
+      refused.push_back(refusal(given.id, Reason::kLocal, std::move(given.url),
+                                localError("cannot write", "the journal", journalErrno)));
+      continue;
+    }
     auto target = std::make_unique<Target>();
     target->id = given.id;
     target->url = std::move(given.url);
@@ -92,22 +123,24 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->timeoutMs = given.timeoutMs;
     target->queuedNs = now;
     target->wasSeen = given.isRetry;
+    target->serial = given.serial;
+    target->mayReplace = overwrite_;
+    target->extras = std::move(given.extras);
+    if (given.isRetry) {
+      if (!target->extras) target->extras = std::make_unique<Extras>();
+      target->extras->mayHavePart = true;
+    }
     HrefHostKey key = hrefHostKey(target->url);
     // Equal up to the path means equal to libcurl too; with user and password each URL is looked
     // at.
     if (!key.made.empty() || key.prefix != agreed) {
       const auto read = curlHostKey(target->url.c_str());
       if (!read || *read != key.view()) {
-        Completion completion;
-        completion.record.id = target->id;
-        completion.record.reason = static_cast<double>(Reason::kUrl);
+        Completion completion =
+            refusal(target->id, Reason::kUrl, std::move(target->url),
+                    {0, read ? "ambiguous URL: libcurl reads its host as " + *read
+                             : "libcurl cannot read this URL"});
         completion.record.result = CURLE_URL_MALFORMAT;
-        completion.details = std::make_unique<Details>(
-            Details{std::move(target->url),
-                    {},
-                    {},
-                    read ? "ambiguous URL: libcurl reads its host as " + *read
-                         : "libcurl cannot read this URL"});
         refused.push_back(std::move(completion));
         continue;
       }

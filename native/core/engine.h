@@ -23,15 +23,20 @@ struct EngineOptions {
   Limits limits;
   bool overwrite = false;
   bool keepDetails = false;
+  OutputOptions output;
   RequestOptions request;
 };
 
 struct NewTarget {
-  uint32_t id;
-  double timeoutMs;
-  bool isRetry;
-  std::string url;
-  std::string name;
+  uint32_t id = 0;
+  double timeoutMs = 0;
+  bool isRetry = false;
+  std::string url{};
+  std::string name{};
+  double serial = -1;         // in the journal; -1: none
+  bool isJournalled = false;  // its plan is there already
+  std::string entry{};        // as the journal is to know it; empty: the URL
+  std::unique_ptr<Extras> extras{};
 };
 
 class Engine {
@@ -57,15 +62,25 @@ class Engine {
   // Starts nothing more on the URL's host for that long.
   void pauseHost(const std::string& url, double pauseMs);
 
+  // Gives a body that lies whole in PARTOF.part its name. False with `error` set.
+  bool publishAs(const char* partOf, const char* name, bool mayReplace, LocalError& error) const {
+    return shared_.output.directory.publishAs(partOf, name, mayReplace, error);
+  }
+
+  // The file system took no extended attributes.
+  bool lacksAttributes() const noexcept { return shared_.output.directory.lacksAttributes(); }
+
   // Ends all running transfers; returns at once, records follow, then one last wake.
   void stop() noexcept;
   // Waits for the loops' threads; after stop().
   void join() noexcept;
 
  private:
+  bool writePlans(const std::vector<NewTarget>& targets) const;
   void startLoops();
 
   Shared shared_;
+  const bool overwrite_;
   std::vector<std::unique_ptr<Loop>>
       loops_;  // by index; null until in use. Grown on the owner's thread only.
 };

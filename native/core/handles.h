@@ -46,6 +46,7 @@ class Fd {
   void reset() noexcept {
     if (fd_ >= 0) close();
   }
+  int release() noexcept { return std::exchange(fd_, -1); }
   // False, with errno, when the system reports an error of an earlier write only now.
   bool close() noexcept { return closeNumber(std::exchange(fd_, -1)) == 0; }
 

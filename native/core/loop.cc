@@ -21,12 +21,12 @@ constexpr auto kMultiQuickExit = static_cast<CURLMoption>(21);
 
 }  // namespace
 
-Shared::Shared(RequestOptions options, Limits all, const std::string& path, bool overwrite,
+Shared::Shared(RequestOptions options, Limits all, const std::string& path, OutputOptions files,
                bool keep, std::function<void()> wake, std::function<void(unsigned)> wakeLoop)
     : limits{all},
       keepDetails{keep},
       request{std::move(options), all.jobs},
-      directory{path, overwrite},
+      output{path, files},
       scheduler{all, std::move(wakeLoop)},
       infoQueue{std::move(wake)} {}
 
@@ -214,20 +214,41 @@ void Loop::pull() {
   }
 }
 
+// Looks for a file that has the target's name; true, and a record, when nothing is to be fetched.
+bool Loop::isThere(Target& target) {
+  if (std::exchange(target.wasSeen, true)) return false;
+  const Directory& directory = shared_.output.directory;
+  const char* name = target.name.c_str();
+  const int64_t doneBytes = target.extras ? target.extras->doneBytes : -1;
+  LocalError error;
+  const Directory::Existing existing =
+      directory.existing(name, target.mayReplace, doneBytes, error);
+  if (existing == Directory::Existing::kAbsent) {
+    // Whatever of ours has the name by now is not what the journal knows.
+    target.mayReplace = target.mayReplace || doneBytes >= 0;
+    return false;
+  }
+  if (existing == Directory::Existing::kBefore && shared_.output.options.ifModified) {
+    if (!target.extras) target.extras = std::make_unique<Extras>();
+    Version& known = target.extras->known;
+    if (known.etag.empty() && known.lastModified.empty())
+      known = Version::parse(directory.versionOf(name));
+    target.mayReplace = true;
+    return false;
+  }
+  reportUnstarted(target,
+                  existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
+                  error.osErrno, std::move(error.text));
+  return true;
+}
+
 // False when the target ended without a transfer.
 bool Loop::begin(std::unique_ptr<Target> target) {
   Host* host = target->host;
   const bool isScout = target->isScout;
-  if (!std::exchange(target->wasSeen, true)) {
-    LocalError error;
-    const Directory::Existing existing = shared_.directory.existing(target->name.c_str(), error);
-    if (existing != Directory::Existing::kAbsent) {
-      reportUnstarted(*target,
-                      existing == Directory::Existing::kBefore ? Reason::kExists : Reason::kLocal,
-                      error.osErrno, std::move(error.text));
-      released_.push_back({host, isScout});
-      return false;
-    }
+  if (isThere(*target)) {
+    released_.push_back({host, isScout});
+    return false;
   }
   try {
     CURLSH* share = shared_.request.sharesTls() ? share_.get() : nullptr;
@@ -235,7 +256,7 @@ bool Loop::begin(std::unique_ptr<Target> target) {
     if (!easy) throw std::bad_alloc();
     curl_easy_setopt(easy.get(), CURLOPT_BUFFERSIZE, shared_.request.bufferSize(meanBody_));
     auto transfer = std::make_unique<Transfer>(std::move(easy), std::move(target), shared_.request,
-                                               shared_.directory, shared_.budget, share,
+                                               shared_.output, &uv_, share,
                                                static_cast<Transfer::Owner&>(*this), uv_hrtime());
     Transfer& added = *transfer;
     added.index = transfers_.size();
@@ -303,6 +324,10 @@ void Loop::end(std::unique_ptr<Transfer> transfer, CURLcode result) {
       transfer->target().isFreshRetry = true;
       giveBack(*transfer);
       break;
+    case Next::kAnew:
+      transfer->target().extras->version = {};
+      giveBack(*transfer);
+      break;
     case Next::kGiveBack:
       giveBack(*transfer);
       break;
@@ -360,11 +385,13 @@ void Loop::publish(std::unique_ptr<Transfer> transfer) {
   transfer->fill(completion.record, shared_.keepDetails, uv_hrtime());
   meanBody_ += (completion.record.sizeDelivered - meanBody_) / kMeanOf;
   if (shared_.keepDetails) completion.details = std::make_unique<Details>(transfer->details({}));
+  Attributes attributes = transfer->attributes();
+  const bool isUnnamed = transfer->isUnnamed();
   release(*transfer);
   Sink& sink = transfer->sink();
   sinks_.push_back({std::move(transfer), std::move(completion)});
   finishing_.store(static_cast<unsigned>(sinks_.size()));
-  sink.finish(&uv_, *this);
+  sink.finish(std::move(attributes), isUnnamed, *this);
 }
 
 void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
@@ -376,10 +403,13 @@ void Loop::onSinkFinished(Sink& sink, bool published) noexcept {
   std::swap(*found, sinks_.back());
   sinks_.pop_back();
   if (!published) {
-    finished.completion.record.reason = static_cast<double>(Reason::kLocal);
+    finished.completion.record.reason =
+        static_cast<double>(sink.isCorrupt() ? Reason::kIntegrity : Reason::kLocal);
     finished.completion.record.osErrno = sink.error().osErrno;
     finished.completion.details =
         std::make_unique<Details>(finished.transfer->details(sink.error().text));
+  } else if (finished.completion.details) {
+    finished.completion.details->digest = sink.digest();
   }
   ended_.push_back(std::move(finished.completion));
   acted_ = true;  // it is handed over when this batch is settled
@@ -404,7 +434,8 @@ void Loop::reportUnstarted(const Target& target, Reason reason, int osErrno, std
   completion.record.reason = static_cast<double>(reason);
   completion.record.osErrno = osErrno;
   if (reason != Reason::kExists || shared_.keepDetails) {
-    completion.details = std::make_unique<Details>(Details{target.url, {}, {}, std::move(error)});
+    completion.details =
+        std::make_unique<Details>(Details{.urlEffective = target.url, .error = std::move(error)});
   }
   ended_.push_back(std::move(completion));
 }

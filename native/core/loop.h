@@ -33,14 +33,13 @@ namespace mcurl {
 
 // What all loops of an engine share; it outlives them.
 struct Shared {
-  Shared(RequestOptions options, Limits limits, const std::string& directory, bool overwrite,
+  Shared(RequestOptions options, Limits limits, const std::string& directory, OutputOptions output,
          bool keepDetails, std::function<void()> wake, std::function<void(unsigned)> wakeLoop);
 
   const Limits limits;
   const bool keepDetails;
   const Request request;
-  Directory directory;
-  HeldBudget budget;
+  Output output;
   Scheduler scheduler;
   InfoQueue infoQueue;
 };
@@ -94,6 +93,7 @@ class Loop final : private MultiSocket::Events,
   void serveTimer();
   void drain();
   void pull();
+  bool isThere(Target& target);
   bool begin(std::unique_ptr<Target> target);
   void end(std::unique_ptr<Transfer> transfer, CURLcode result);
   void hop(std::unique_ptr<Transfer> transfer);

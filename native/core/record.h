@@ -21,11 +21,14 @@ enum class Reason : uint8_t {
   kStopped = 6,
   kInterrupted = 7,
   kUrl = 8,
+  kIntegrity = 9,
+  kNotModified = 10,
 };
 
 enum RecordFlag : unsigned {
   kUnverified = 1,
   kFreshRetry = 2,
+  kUnnamed = 4,
 };
 
 struct Record {
@@ -51,6 +54,7 @@ struct Record {
   double timeStarttransferUs = 0;
   double timeRedirectUs = 0;
   double timeTotalUs = 0;
+  double resumedFrom = 0;
 };
 
 inline constexpr std::array kRecordFields = {
@@ -76,15 +80,19 @@ inline constexpr std::array kRecordFields = {
     "timeStarttransferUs",
     "timeRedirectUs",
     "timeTotalUs",
+    "resumedFrom",
 };
 static_assert(sizeof(Record) == kRecordFields.size() * sizeof(double));
 
 // Strings may come from the server: the reader escapes them.
 struct Details {
-  std::string urlEffective;
-  std::string remoteIp;
-  std::string contentType;
-  std::string error;
+  std::string urlEffective{};
+  std::string remoteIp{};
+  std::string contentType{};
+  std::string error{};
+  std::string version{};             // Version::text() of what NAME.part, or the whole file, is of
+  std::string digest{};              // `type=hex` of a whole body, when a hash was wanted
+  std::string contentDisposition{};  // as the server wrote it
 };
 
 // The end of a transfer on its way to JavaScript. `details` is empty unless they are kept.

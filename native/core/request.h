@@ -37,6 +37,7 @@ struct RequestOptions {
   long speedTimeS = 60;
   long speedLimit = 1;
   unsigned maxRedirs = 20;
+  int64_t maxFilesize = 0;
   bool verbose = false;
 };
 
@@ -49,6 +50,10 @@ class Request {
   // Sets everything but URL, callbacks and time left. `isFirstHost`: credentials, cookies given by
   // hand and all headers may go along.
   void apply(CURL* easy, std::string_view hostKey, bool isFirstHost) const;
+  // The header lines that apply() sets, for a list that goes on with them; null: none.
+  curl_slist* headers(bool isFirstHost) const noexcept {
+    return isFirstHost ? headers_.get() : foreignHeaders_.get();
+  }
 
   // CURLOPT_BUFFERSIZE for a body as large as those before it.
   long bufferSize(double meanBody) const noexcept;
@@ -61,9 +66,6 @@ class Request {
   bool sharesTls() const noexcept { return options_.cert.empty(); }
   // The user sent a Range header, so 206 is an answer.
   bool asksRange() const noexcept { return asksRange_; }
-  // Every body is counted before it is decoded unless this is true.
-  bool decodes() const noexcept { return options_.compressed; }
-
   const RequestOptions& options() const noexcept { return options_; }
 
  private:

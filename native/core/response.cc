@@ -33,12 +33,22 @@ double retryAfter(std::string_view value) {
   return std::max(0.0, std::difftime(date, std::time(nullptr)) * 1000);
 }
 
+// libcurl's own limit, of the versions that have one; before it there was none.
+constexpr size_t kMaxHeaders = 300 * 1024;
+
 }  // namespace
 
 bool Response::line(std::string_view text) {
+  headerBytes += text.size();
+  if (headerBytes > kMaxHeaders) {
+    bad = "the answer's headers are too large";
+    return false;
+  }
   if (text.starts_with("HTTP/")) {
     const std::string_view code = text.substr(std::min(text.find(' '), text.size()));
+    const size_t before = headerBytes;
     *this = {};
+    headerBytes = before;
     isHttp = true;
     isHttp1 = text.starts_with("HTTP/1");
     const std::string_view digits = trimmed(code).substr(0, 3);
@@ -53,14 +63,36 @@ bool Response::line(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return true;
   const std::string_view name = text.substr(0, colon);
+  // The first of several lines counts; lists are joined (RFC 9110 5.3).
+  const auto keep = [&](std::string_view wanted, std::string& value) {
+    if (value.empty() && isName(name, wanted)) value = trimmed(text.substr(colon + 1));
+  };
+  const auto join = [&](std::string_view wanted, std::string& value) {
+    if (!isName(name, wanted)) return;
+    if (!value.empty()) value += ',';
+    value += trimmed(text.substr(colon + 1));
+  };
   switch (colon) {
+    case 4:
+      keep("ETag", etag);
+      keep("Date", date);
+      break;
     case 11:
       if (isName(name, "Retry-After")) retryAfterMs = retryAfter(trimmed(text.substr(colon + 1)));
+      join("Repr-Digest", reprDigest);
+      break;
+    case 13:
+      keep("Last-Modified", lastModified);
+      keep("Content-Range", contentRange);
+      break;
+    case 19:
+      keep("Content-Disposition", contentDisposition);
       break;
     case 8:
       if (isName(name, "Location") && location.empty()) location = trimmed(text.substr(colon + 1));
       break;
     case 14:
+      join("Content-Digest", contentDigest);
       if (isName(name, "Content-Length")) {
         const std::string_view value = trimmed(text.substr(colon + 1));
         int64_t length = -1;

@@ -17,6 +17,14 @@ struct Response {
   int64_t contentLength = -1;
   double retryAfterMs = -1;  // RFC 9110 10.2.3; as seconds or as a date
   std::string location;
+  std::string etag;
+  std::string lastModified;
+  std::string date;
+  std::string contentRange;
+  std::string contentDisposition;
+  std::string reprDigest;  // RFC 9530, all lines joined
+  std::string contentDigest;
+  size_t headerBytes = 0;     // of all answers, 1xx ones too
   const char* bad = nullptr;  // why the answer must not be believed
 
   // Takes one header line as libcurl gives it, line end included. False: give this answer up, see

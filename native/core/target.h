@@ -5,8 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "digest.h"
+#include "resume.h"
 
 namespace mcurl {
 
@@ -22,18 +26,32 @@ struct Hops {
   long connects = 0;        // opened before the present hop
 };
 
+// What few targets need: those of an earlier run or attempt, and those with a checksum.
+struct Extras {
+  Version version;  // that NAME.part holds bytes of; none: it starts over
+  ResumeBy resumeBy = ResumeBy::kValidator;
+  int64_t trustedBytes = -1;  // of NAME.part; -1: all
+  bool mayHavePart = false;
+  int64_t doneBytes = -1;  // the journal has a whole file of that size; -1: it has none
+  std::optional<Checksum> checksum;
+  Version known;  // of the file that is there, for a conditional request
+};
+
 struct Target {
   uint32_t id = 0;
-  std::string url;  // of the present hop
+  double serial = -1;  // in the journal; -1: none
+  std::string url;     // of the present hop
   std::string name;
   double timeoutMs = 0;
   Host* host = nullptr;  // of the present hop, while filed or running
   std::unique_ptr<Hops> hops;
+  std::unique_ptr<Extras> extras;
   uint64_t queuedNs = 0;
   uint64_t startedNs = 0;  // first hop; 0: not yet
   bool isScout = false;
   bool isFreshRetry = false;  // a reused connection died under it; once a target
   bool wasSeen = false;       // existing files were looked for
+  bool mayReplace = false;    // a file that has its name
 };
 
 // Scheme, host and port; owned and guarded by the scheduler, but for what a loop may read of a

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 
+#include "url.h"
 #include "verbose.h"
 
 namespace mcurl {
@@ -50,12 +52,15 @@ std::string text(const char* value) {
 }  // namespace
 
 Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& request,
-                   Directory& directory, HeldBudget& budget, CURLSH* share, Owner& owner,
+                   Output& output, uv_loop_t* loop, CURLSH* share, Owner& owner,
                    uint64_t nowNs) noexcept
     : request_{request},
+      output_{output},
       owner_{owner},
       target_{std::move(target)},
-      sink_{directory, budget, target_->name},
+      sink_{output, loop, target_->name, target_->serial,
+            target_->extras && target_->extras->mayHavePart},
+      decodes_{request.options().compressed},
       easy_{std::move(handle)} {
   errorText_[0] = '\0';
   CURL* easy = easy_.get();
@@ -93,6 +98,51 @@ Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& r
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, onDebug);
   }
+  if (target_->extras && !request.asksRange()) {
+    askForRest();
+    askIfModified();
+    if (headerCount_ > 0) setHeaders();
+  }
+}
+
+// RFC 9110 13.1.5, 14.2. The .part is looked at now and opened when its rest comes.
+void Transfer::askForRest() noexcept {
+  const Extras& extras = *target_->extras;
+  const bool isTied =
+      extras.resumeBy == ResumeBy::kSize ? extras.version.total > 0 : extras.version.canResume();
+  if (!isTied) return;
+  int64_t offset = output_.directory.partSize(target_->name.c_str());
+  if (extras.trustedBytes >= 0) offset = std::min(offset, extras.trustedBytes);
+  if (offset <= 0 || offset > extras.version.total) return;
+  offset_ = offset;
+  curl_easy_setopt(easy(), CURLOPT_RANGE, (std::to_string(offset) + "-").c_str());
+  // Offsets are of what lies in the file.
+  curl_easy_setopt(easy(), CURLOPT_ACCEPT_ENCODING, nullptr);
+  decodes_ = false;
+  if (extras.resumeBy == ResumeBy::kValidator) addHeader("If-Range: " + extras.version.ifRange());
+}
+
+// RFC 9110 13.1.2 and 13.1.3.
+void Transfer::askIfModified() noexcept {
+  const Version& known = target_->extras->known;
+  if (offset_ > 0) return;
+  if (!known.etag.empty()) addHeader("If-None-Match: " + known.etag);
+  if (!known.lastModified.empty()) addHeader("If-Modified-Since: " + known.lastModified);
+  askedIfModified_ = headerCount_ > 0;
+}
+
+void Transfer::addHeader(std::string line) noexcept {
+  headerTexts_[headerCount_] = std::move(line);
+  ++headerCount_;
+}
+
+void Transfer::setHeaders() noexcept {
+  curl_slist* rest = request_.headers(isFirstHost_);
+  for (size_t i = headerCount_; i > 0; --i) {
+    headerLines_[i - 1] = {headerTexts_[i - 1].data(), rest};
+    rest = &headerLines_[i - 1];
+  }
+  curl_easy_setopt(easy(), CURLOPT_HTTPHEADER, rest);
 }
 
 void Transfer::setSlot(Slot* slot) noexcept {
@@ -111,12 +161,47 @@ Slot* Transfer::dropSlot() noexcept {
 // The body of an answer that is the target itself; of a protocol without answers, any.
 bool Transfer::isWanted() const noexcept {
   if (!response_.isHttp) return true;
-  return response_.isSuccess() && (response_.status != 206 || request_.asksRange());
+  return response_.isSuccess() &&
+         (response_.status != 206 || request_.asksRange() || resumption_ == Resumption::kContinues);
 }
 
 bool Transfer::isSizeKnown() const noexcept {
-  return response_.contentLength >= 0 && !response_.isChunked &&
-         !(response_.isEncoded && request_.decodes());
+  return response_.contentLength >= 0 && !response_.isChunked && !(response_.isEncoded && decodes_);
+}
+
+// What is known before the first byte. False: the sink has failed, or the file is too large.
+bool Transfer::beginBody() {
+  const int64_t most = request_.options().maxFilesize;
+  const int64_t length = isSizeKnown() ? response_.contentLength : -1;
+  const int64_t whole =
+      length < 0 ? -1 : length + (resumption_ == Resumption::kContinues ? offset_ : 0);
+  if (most > 0 && whole > most) {
+    isTooLarge_ = true;
+    return false;
+  }
+  if (slot_ != nullptr && whole >= 0) slot_->expected.store(whole, std::memory_order_relaxed);
+  const Extras* extras = target_->extras.get();
+  if (extras != nullptr && extras->checksum) sink_.hash(*extras->checksum);
+  if (output_.options.manifest) sink_.hash({"sha-256", {}});
+  if (!(response_.isEncoded && decodes_)) {
+    if (auto digest = strongestDigest(response_.reprDigest)) sink_.hash(std::move(*digest));
+    if (auto digest = strongestDigest(response_.contentDigest))
+      sink_.hash(std::move(*digest), resumption_ == Resumption::kContinues);
+  }
+  if (resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole) {
+    return sink_.continueAt(offset_, target_->extras->version, target_->extras->trustedBytes >= 0);
+  }
+  // A decoded body cannot be continued: offsets count what the server sent.
+  sink_.expect(length, response_.isHttp && !response_.isEncoded ? versionOf(response_) : Version{});
+  return true;
+}
+
+// So much more came out of a body than went in that nobody can have meant it.
+bool Transfer::isBomb() const noexcept {
+  constexpr int64_t kHarmless = 64 << 20;
+  constexpr int64_t kMostRatio = 500;
+  return decodes_ && response_.isEncoded && sink_.size() > kHarmless &&
+         sink_.size() / kMostRatio > info<curl_off_t>(easy(), CURLINFO_SIZE_DOWNLOAD_T);
 }
 
 size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
@@ -128,14 +213,19 @@ size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
     transfer.isDropped_ = true;
     return 0;
   }
-  if (!transfer.sawBody_) {
-    transfer.sawBody_ = true;
-    if (transfer.isSizeKnown()) {
-      transfer.sink_.expect(transfer.response_.contentLength);
-      if (transfer.slot_ != nullptr) {
-        transfer.slot_->expected.store(transfer.response_.contentLength, std::memory_order_relaxed);
-      }
+  try {
+    if (!std::exchange(transfer.sawBody_, true) && !transfer.beginBody()) {
+      transfer.sinkFailed_ = !transfer.isTooLarge_;
+      return 0;
     }
+  } catch (const std::bad_alloc&) {
+    return 0;
+  }
+  const int64_t most = transfer.request_.options().maxFilesize;
+  if ((most > 0 && transfer.sink_.size() + static_cast<int64_t>(count) > most) ||
+      transfer.isBomb()) {
+    transfer.isTooLarge_ = true;
+    return 0;
   }
   if (!transfer.sink_.write(data, count)) {
     transfer.sinkFailed_ = true;
@@ -162,7 +252,15 @@ size_t Transfer::onHeader(char* data, size_t, size_t count, void* self) noexcept
       std::memcmp(data, "HTTP/", 5) == 0) {
     curl_easy_setopt(transfer.easy(), CURLOPT_COOKIELIST, "Set-Cookie: ");
   }
-  if (response.headersDone && !wereDone) transfer.owner_.onHeaders(transfer);
+  if (response.headersDone && !wereDone) {
+    transfer.owner_.onHeaders(transfer);
+    if (transfer.offset_ > 0) {
+      const Extras& extras = *transfer.target_->extras;
+      transfer.resumption_ =
+          judgeResumption(extras.version, transfer.offset_, extras.resumeBy, response);
+      if (transfer.resumption_ == Resumption::kRefused) return 0;
+    }
+  }
   return count;
 }
 
@@ -189,12 +287,21 @@ int Transfer::onCloseSocket(void* owner, curl_socket_t fd) noexcept {
   return ::close(fd);
 }
 
+Transfer::Judgement Transfer::failureOfSink() const {
+  return {Judgement::Next::kFail, Reason::kLocal, CURLE_WRITE_ERROR, sink_.error().osErrno,
+          sink_.error().text};
+}
+
 Transfer::Judgement Transfer::judge(CURLcode result) {
   using Next = Judgement::Next;
-  if (sinkFailed_) {
-    return {Next::kFail, Reason::kLocal, CURLE_WRITE_ERROR, sink_.error().osErrno,
-            sink_.error().text};
+  if (sinkFailed_) return failureOfSink();
+  if (isTooLarge_) {
+    return {Next::kFail, Reason::kTransfer, CURLE_FILESIZE_EXCEEDED, 0,
+            isBomb()
+                ? "the body unpacks to more than 500 times what was sent: leave out --compressed"
+                : "the file is larger than --max-filesize allows"};
   }
+  if (resumption_ == Resumption::kRefused) return {Next::kAnew, Reason::kTransfer, result, 0, {}};
   if (response_.bad != nullptr) {
     return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0, response_.bad};
   }
@@ -218,11 +325,15 @@ Transfer::Judgement Transfer::judge(CURLcode result) {
           errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(result)};
 }
 
-Transfer::Judgement Transfer::judgeAnswer() const {
+Transfer::Judgement Transfer::judgeAnswer() {
   using Next = Judgement::Next;
-  if (!response_.isHttp) return {Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
+  const Judgement whole{Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
+  if (!response_.isHttp) return whole;
   if (response_.isRedirect()) return {Next::kHop, Reason::kRedirect, CURLE_OK, 0, {}};
-  if (response_.status == 206 && !request_.asksRange()) {
+  if (resumption_ == Resumption::kIsWhole) return beginBody() ? whole : failureOfSink();
+  if (response_.status == 304 && askedIfModified_)
+    return {Next::kFail, Reason::kNotModified, CURLE_OK, 0, {}};
+  if (response_.status == 206 && !isWanted()) {
     return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0,
             "the server sent a part (206) where the whole was asked for"};
   }
@@ -230,12 +341,15 @@ Transfer::Judgement Transfer::judgeAnswer() const {
     return {Next::kFail, Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, 0,
             "the server answered " + std::to_string(response_.status)};
   }
-  if (isSizeKnown() && sink_.size() != response_.contentLength) {
-    return {
-        Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
-        std::to_string(sink_.size()) + " bytes came of " + std::to_string(response_.contentLength)};
+  // A body without a byte begins, and ends, here.
+  if (!std::exchange(sawBody_, true) && !beginBody()) return failureOfSink();
+  const int64_t before = resumption_ == Resumption::kContinues ? offset_ : 0;
+  if (isSizeKnown() && sink_.size() != before + response_.contentLength) {
+    return {Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
+            std::to_string(sink_.size() - before) + " bytes came of " +
+                std::to_string(response_.contentLength)};
   }
-  return {Next::kPublish, Reason::kDone, CURLE_OK, 0, {}};
+  return whole;
 }
 
 void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
@@ -243,8 +357,10 @@ void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
   record.id = target_->id;
   record.responseCode = response_.status;
   record.sizeDelivered = static_cast<double>(sink_.size());
-  record.sizeDownload = record.sizeDelivered;
   record.contentLength = isSizeKnown() ? static_cast<double>(response_.contentLength) : -1;
+  if (resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole)
+    record.resumedFrom = static_cast<double>(offset_);
+  record.sizeDownload = record.sizeDelivered - record.resumedFrom;
   record.timeTotalUs = static_cast<double>((nowNs - target_->startedNs) / 1000);
   const Hops* hops = target_->hops.get();
   record.numRedirects = hops == nullptr ? 0 : hops->count;
@@ -259,6 +375,7 @@ void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
   } else if (info<curl_off_t>(e, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T) < 0) {
     flags |= kUnverified;
   }
+  if (isUnnamed()) flags |= kUnnamed;
   record.flags = flags;
   record.retryAfterMs = response_.retryAfterMs;
   if (!timings) return;
@@ -285,8 +402,41 @@ long Transfer::connects() const {
 }
 
 Details Transfer::details(std::string error) const {
-  return {target_->url, text(info<char*>(easy(), CURLINFO_PRIMARY_IP)),
-          text(info<char*>(easy(), CURLINFO_CONTENT_TYPE)), std::move(error)};
+  // What a further attempt may continue; of a whole body, what --if-modified asks by.
+  Version version;
+  if (sink_.partVersion() != nullptr) {
+    version = *sink_.partVersion();
+  } else if (response_.isHttp && response_.isSuccess() && error.empty()) {
+    version = versionOf(response_);
+  } else if (target_->extras) {
+    version = target_->extras->version;
+  }
+  return {target_->url,
+          text(info<char*>(easy(), CURLINFO_PRIMARY_IP)),
+          text(info<char*>(easy(), CURLINFO_CONTENT_TYPE)),
+          std::move(error),
+          version.text(),
+          sink_.digest(),
+          isUnnamed() ? response_.contentDisposition : std::string{}};
+}
+
+Attributes Transfer::attributes() const {
+  const OutputOptions& options = output_.options;
+  Attributes attributes;
+  attributes.isDurable = options.durable;
+  attributes.mayReplace = target_->mayReplace;
+  if (options.remoteTime && !response_.lastModified.empty())
+    attributes.lastModified = curl_getdate(response_.lastModified.c_str(), nullptr);
+  if (options.xattr) {
+    attributes.url = withoutUserinfo(target_->url);
+    attributes.contentType = text(info<char*>(easy(), CURLINFO_CONTENT_TYPE));
+    attributes.version = versionOf(response_).text();
+  }
+  return attributes;
+}
+
+bool Transfer::isUnnamed() const noexcept {
+  return output_.options.remoteName && !response_.contentDisposition.empty();
 }
 
 std::vector<std::string> Transfer::cookies() const {

@@ -6,6 +6,7 @@
 // 3. Callbacks record and return; what follows from them is done by the loop after the action.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -51,6 +52,7 @@ class Transfer {
       kHop,       // a redirect
       kFresh,     // a reused connection died under it: once more, free of charge
       kGiveBack,  // it could not start here and now; nothing is lost
+      kAnew,      // the .part cannot be continued: once more, from its beginning
       kFail,
     } next = Next::kFail;
     Reason reason = Reason::kTransfer;
@@ -60,8 +62,8 @@ class Transfer {
   };
 
   // Cannot throw: a target that is moved in has an owner.
-  Transfer(Easy easy, std::unique_ptr<Target> target, const Request& request, Directory& directory,
-           HeldBudget& budget, CURLSH* share, Owner& owner, uint64_t nowNs) noexcept;
+  Transfer(Easy easy, std::unique_ptr<Target> target, const Request& request, Output& output,
+           uv_loop_t* loop, CURLSH* share, Owner& owner, uint64_t nowNs) noexcept;
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -85,6 +87,11 @@ class Transfer {
   long connects() const;
   std::vector<std::string> cookies() const;
 
+  // How the body is to lie in the file system, when it is published.
+  Attributes attributes() const;
+  // The server gave a name, which JavaScript makes safe and gives at the end.
+  bool isUnnamed() const noexcept;
+
   // The loop's own notes: the place among its transfers, and whether the CURLM has the handle.
   size_t index = 0;
   bool isAdded = false;
@@ -96,11 +103,19 @@ class Transfer {
                                     curl_sockaddr* address) noexcept;
   static int onCloseSocket(void* owner, curl_socket_t fd) noexcept;
 
+  void askForRest() noexcept;
+  void askIfModified() noexcept;
+  void setHeaders() noexcept;
+  void addHeader(std::string line) noexcept;
+  bool beginBody();
+  bool isBomb() const noexcept;
   bool isWanted() const noexcept;
   bool isSizeKnown() const noexcept;
-  Judgement judgeAnswer() const;
+  Judgement judgeAnswer();
+  Judgement failureOfSink() const;
 
   const Request& request_;
+  Output& output_;
   Owner& owner_;
   std::unique_ptr<Target> target_;
   Sink sink_;
@@ -112,8 +127,17 @@ class Transfer {
   bool isDropped_ = false;    // enough was read of a body that nobody wants
   bool sinkFailed_ = false;
   bool sawBody_ = false;
+  bool isTooLarge_ = false;
+  bool decodes_ = false;  // what the sink gets is not what the server sent
+  bool askedIfModified_ = false;
+  int64_t offset_ = 0;  // asked for what comes after it; 0: for all
+  Resumption resumption_ = Resumption::kNone;
   int socketErrno_ = 0;
   int64_t unwanted_ = 0;
+  // Header lines of this transfer alone, before those of all.
+  std::array<std::string, 2> headerTexts_;
+  std::array<curl_slist, 2> headerLines_{};
+  size_t headerCount_ = 0;
   char errorText_[CURL_ERROR_SIZE];
   Easy easy_;  // last: its callbacks use all above
 };

@@ -16,6 +16,13 @@ HrefHostKey hrefHostKey(std::string_view href) {
   return {{}, std::string{href.substr(0, begin)}.append(authority.substr(at + 1))};
 }
 
+std::string withoutUserinfo(std::string_view href) {
+  const HrefHostKey key = hrefHostKey(href);
+  if (key.made.empty()) return std::string{href};
+  const size_t rest = std::min(href.find_first_of("/?#", href.find("://") + 3), href.size());
+  return key.made + std::string{href.substr(rest)};
+}
+
 std::string urlPart(CURLU* url, CURLUPart part, unsigned flags) {
   char* text = nullptr;
   if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};

@@ -27,6 +27,9 @@ std::optional<std::string> curlHostKey(CURLU* url);
 // A part of a parsed URL, or empty.
 std::string urlPart(CURLU* url, CURLUPart part, unsigned flags = 0);
 
+// What may be shown or kept of a URL: all but user and password.
+std::string withoutUserinfo(std::string_view href);
+
 // The host is written as a number and needs no look-up.
 bool isAddress(std::string_view hostKey);
 

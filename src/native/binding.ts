@@ -32,6 +32,7 @@ export const RECORD_FIELDS = [
   'timeStarttransferUs',
   'timeRedirectUs',
   'timeTotalUs',
+  'resumedFrom',
 ] as const;
 
 export type RecordField = (typeof RECORD_FIELDS)[number];
@@ -64,6 +65,10 @@ export const REASON = {
   interrupted: 7,
   /** libcurl reads the URL's scheme, host or port otherwise than WHATWG, or not at all. */
   url: 8,
+  /** The body is whole, but its hash is not the expected one; it has no name: see `details().error`. */
+  integrity: 9,
+  /** 304: the file that was there is still the server's. */
+  notModified: 10,
 } as const;
 
 export type Reason = (typeof REASON)[keyof typeof REASON];
@@ -74,6 +79,8 @@ export const RECORD_FLAG = {
   unverified: 1,
   /** A reused connection died before the first byte and the transfer was tried again for free. */
   freshRetry: 2,
+  /** The body lies whole in NAME.part and waits for `publishAs`; see `details().contentDisposition`. */
+  unnamed: 4,
 } as const;
 
 /** Doubles before the first slot in what `sample` writes: bytes delivered so far, running, waiting, finishing. */
@@ -121,6 +128,8 @@ export interface RequestOptions {
   readonly speedLimit?: number;
   /** Redirects followed at most. Default 20. */
   readonly maxRedirs?: number;
+  /** Bytes; a larger file, or one that grows beyond it, is a failure. 0: no limit. */
+  readonly maxFilesize?: number;
   /** Writes each transfer's conversation to stderr, escaped, one write a line. */
   readonly verbose?: boolean;
 }
@@ -138,6 +147,22 @@ export interface EngineOptions {
   readonly overwrite: boolean;
   /** Keep `details` of every record, not only of failures. */
   readonly keepDetails: boolean;
+  /** Descriptor of the journal (`lock`), to which the loops append their lines; it stays the caller's. */
+  readonly journal?: number;
+  /** Files, their names and their journal lines are on the disk before a record says `done`. */
+  readonly durable?: boolean;
+  /** A body with a wrong hash is kept as NAME.bad. */
+  readonly keepBad?: boolean;
+  /** Every body is hashed by SHA-256, for `details().digest`. */
+  readonly manifest?: boolean;
+  /** Files get the time of their Last-Modified. */
+  readonly remoteTime?: boolean;
+  /** Files get `user.xdg.origin.url`, `user.mime_type` and their version as extended attributes. */
+  readonly xattr?: boolean;
+  /** Bodies with a Content-Disposition stay `unnamed`. */
+  readonly remoteName?: boolean;
+  /** Files that are there already are asked for by what is known of their version. */
+  readonly ifModified?: boolean;
   readonly request: RequestOptions;
 }
 
@@ -153,6 +178,32 @@ export interface NativeTarget {
   readonly timeoutMs: number;
   /** Goes to the front of its host's queue. */
   readonly isRetry: boolean;
+  /** Its number in the journal. Default -1: it has none. */
+  readonly serial?: number;
+  /** The journal has its `plan` line already. Default false. */
+  readonly isJournalled?: boolean;
+  readonly extras?: TargetExtras;
+}
+
+/** What few targets need: those of an earlier run or attempt, and entries with options. */
+export interface TargetExtras {
+  /** The entry's key in the journal, when it is more than the URL. */
+  readonly entry?: string;
+  /**
+   * What NAME.part holds bytes of: `version` of the last `began` line, or of the failed attempt's details; '' when
+   * there may be a .part that cannot be continued.
+   */
+  readonly version?: string;
+  /** `size`: the version's size (and date, if both tell one) is enough to continue. Default: its validators. */
+  readonly resumeBy?: 'size';
+  /** Bytes of NAME.part that may be believed. Default: all. */
+  readonly trustedBytes?: number;
+  /** The journal is done with it: a file of that size is whole, one of another size is replaced. */
+  readonly doneBytes?: number;
+  /** `sha-256=hex`; also sha-512, sha-1, md5. */
+  readonly checksum?: string;
+  /** Version of the file that is there, for `ifModified`; else its extended attribute tells. */
+  readonly knownVersion?: string;
 }
 
 /** What a record cannot hold. Strings come from the server: escape them before a terminal sees them. */
@@ -162,12 +213,28 @@ export interface Details {
   readonly contentType: string | null;
   /** What libcurl or the system said of a failure; empty when there is none. */
   readonly error: string;
+  /** Which version the server sent: total size, strong ETag, Last-Modified, with TABs between. */
+  readonly version: string;
+  /** `sha-256=hex` of the whole body, when a hash was asked for; else empty. */
+  readonly digest: string;
+  /** As the server wrote it, of an `unnamed` body; else empty. */
+  readonly contentDisposition: string;
 }
 
 /** The addon's own Engine; see `engine.ts` for the public one. */
 export interface NativeEngine {
   readonly jobs: number;
-  add(numbers: Float64Array, strings: readonly string[]): void;
+  readonly lacksAttributes: boolean;
+  add(
+    numbers: Float64Array,
+    strings: readonly string[],
+    extras: readonly (TargetExtras & { readonly at: number })[] | undefined,
+  ): void;
+  publishAs(
+    partOf: string,
+    name: string,
+    mayReplace: boolean,
+  ): { readonly osErrno: number; readonly error: string } | null;
   infoRead(into: Float64Array): number;
   details(id: number): Details | undefined;
   sample(into: Float64Array): number;
@@ -235,6 +302,11 @@ export interface Binding {
     callback: (evBitmask: number) => void,
   ) => { update(what: number): void; close(): void };
   readonly recordFields: readonly string[];
+  /**
+   * Opens and locks an output directory, or a journal (made when missing, mode 0600, to read and append), until the
+   * descriptor is closed. Throws an Error with the code `ERR_MCURL_LOCKED` when another job has it.
+   */
+  lock(path: string, isDirectory: boolean): number;
   /** `curl_version()` of the libcurl in use. */
   readonly curlVersion: string;
   /** CPU time of the calling thread in microseconds (CLOCK_THREAD_CPUTIME_ID); the benchmark reads it. */

@@ -6,10 +6,12 @@ import {
   type EngineOptions,
   type NativeEngine,
   type NativeTarget,
+  type TargetExtras,
 } from './binding.ts';
 
-/** Numbers that cross for each target: id, timeoutMs, isRetry. */
-const NUMBERS_PER_TARGET = 3;
+/** Numbers that cross for each target: id, timeoutMs, TARGET_FLAG, serial. */
+const NUMBERS_PER_TARGET = 4;
+const TARGET_FLAG = { isRetry: 1, isJournalled: 2 } as const;
 
 export class Engine {
   readonly #native: NativeEngine;
@@ -44,14 +46,22 @@ export class Engine {
   add(targets: readonly NativeTarget[]): void {
     const numbers = new Float64Array(targets.length * NUMBERS_PER_TARGET);
     const strings: string[] = [];
+    let extras: (TargetExtras & { readonly at: number })[] | undefined;
     let at = 0;
-    for (const target of targets) {
+    for (const [index, target] of targets.entries()) {
       numbers[at++] = target.id;
       numbers[at++] = target.timeoutMs;
-      numbers[at++] = target.isRetry ? 1 : 0;
+      numbers[at++] =
+        (target.isRetry ? TARGET_FLAG.isRetry : 0) |
+        (target.isJournalled ? TARGET_FLAG.isJournalled : 0);
+      numbers[at++] = target.serial ?? -1;
       strings.push(target.url, target.name);
+      if (target.extras) {
+        extras ??= [];
+        extras.push({ ...target.extras, at: index });
+      }
     }
-    this.#native.add(numbers, strings);
+    this.#native.add(numbers, strings, extras);
   }
 
   /**
@@ -81,6 +91,23 @@ export class Engine {
   /** Starts nothing more on the host (scheme, host, port) of `url` for `pauseMs`; running transfers go on. */
   pauseHost(url: string, pauseMs: number): void {
     this.#native.pauseHost(url, pauseMs);
+  }
+
+  /**
+   * Gives the whole body in `partOf`.part (a record with the flag `unnamed`) its name. Returns undefined, or what went
+   * wrong; EEXIST when the name is taken and `mayReplace` is false.
+   */
+  publishAs(
+    partOf: string,
+    name: string,
+    mayReplace: boolean,
+  ): { readonly osErrno: number; readonly error: string } | undefined {
+    return this.#native.publishAs(partOf, name, mayReplace) ?? undefined;
+  }
+
+  /** The file system took no extended attributes (`xattr`) of some file. */
+  get lacksAttributes(): boolean {
+    return this.#native.lacksAttributes;
   }
 
   /** Ends every running transfer; each becomes a record with reason `stopped`. What waits is dropped without one. */

@@ -19,7 +19,7 @@ describe('the record layout', () => {
     expect(binding().recordFields).toEqual(RECORD_FIELDS);
     expect(RECORD_SIZE).toBe(RECORD_FIELDS.length);
     expect(RECORD.id).toBe(0);
-    expect(RECORD.timeTotalUs).toBe(RECORD_SIZE - 1);
+    expect(RECORD.resumedFrom).toBe(RECORD_SIZE - 1);
   });
 
   it('is one addon for all who ask', () => {

@@ -13,6 +13,7 @@
 #include "scratch.h"
 #include "test.h"
 
+using mcurl::Attributes;
 using mcurl::Directory;
 using mcurl::Fd;
 using mcurl::LocalError;
@@ -21,10 +22,14 @@ using Existing = Directory::Existing;
 
 namespace {
 
-bool publishes(Directory& directory, const char* name, const std::string& body, LocalError& error) {
+const Attributes kPlain;
+const Attributes kReplacing{.mayReplace = true};
+
+bool publishes(Directory& directory, const char* name, const std::string& body, LocalError& error,
+               const Attributes& attributes = {}) {
   const Fd part = directory.openPart(name, error);
   return part && mcurl::writeAll(part.get(), body.data(), body.size()) &&
-         directory.publishPart(part, name, error);
+         directory.publishPart(part, name, attributes, error);
 }
 
 mode_t modeOf(const std::string& path) {
@@ -35,7 +40,7 @@ mode_t modeOf(const std::string& path) {
 
 // openPart must refuse what is there, and leave it as it was.
 void refusesPart(const Scratch& scratch, int osErrno) {
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
   CHECK(!directory.openPart("a", error));
   CHECK_EQ(error.osErrno, osErrno);
@@ -49,7 +54,7 @@ TEST("a directory that is none is an error of the system's") {
   scratch.write("file", "");
   for (const char* name : {"file", "absent"}) {
     try {
-      Directory{scratch / name, false};
+      Directory{scratch / name};
       CHECK(!"opened");
     } catch (const std::system_error& error) {
       CHECK(error.code().value() == ENOTDIR || error.code().value() == ENOENT);
@@ -65,14 +70,14 @@ TEST("what was there before the run is told from what is not") {
   std::filesystem::create_symlink("before", scratch / "link");
   std::filesystem::create_symlink("nowhere", scratch / "dangling");
   CHECK_EQ(::mkfifo((scratch / "fifo").c_str(), 0600), 0);
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
-  CHECK_EQ(directory.existing("before", error), Existing::kBefore);
-  CHECK_EQ(directory.existing("absent", error), Existing::kAbsent);
+  CHECK_EQ(directory.existing("before", false, -1, error), Existing::kBefore);
+  CHECK_EQ(directory.existing("absent", false, -1, error), Existing::kAbsent);
   CHECK_EQ(error.text, "");
   for (const char* name : {"folder", "link", "dangling", "fifo"}) {
     error = {};
-    CHECK_EQ(directory.existing(name, error), Existing::kError);
+    CHECK_EQ(directory.existing(name, false, -1, error), Existing::kError);
     CHECK(error.osErrno == EEXIST || error.osErrno == EISDIR);
     CHECK(error.text.find(name) != std::string::npos);
   }
@@ -81,7 +86,7 @@ TEST("what was there before the run is told from what is not") {
 TEST("what appeared during the run is not taken for whole") {
   const Scratch scratch;
   scratch.write("before", "");
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   // The clock of files is coarse: write until it has passed the moment of opening.
   struct stat status {};
   timespec opened{};
@@ -92,7 +97,7 @@ TEST("what appeared during the run is not taken for whole") {
   } while (status.st_ctim.tv_sec < opened.tv_sec ||
            (status.st_ctim.tv_sec == opened.tv_sec && status.st_ctim.tv_nsec <= opened.tv_nsec));
   LocalError error;
-  CHECK_EQ(directory.existing("during", error), Existing::kError);
+  CHECK_EQ(directory.existing("during", false, -1, error), Existing::kError);
   CHECK_EQ(error.osErrno, EEXIST);
 }
 
@@ -101,38 +106,38 @@ TEST("with overwrite only a directory is in the way") {
   scratch.write("before", "");
   std::filesystem::create_symlink("before", scratch / "link");
   std::filesystem::create_directory(scratch / "folder");
-  Directory directory{scratch.path(), true};
+  Directory directory{scratch.path()};
   LocalError error;
-  CHECK_EQ(directory.existing("before", error), Existing::kAbsent);
-  CHECK_EQ(directory.existing("link", error), Existing::kAbsent);
-  CHECK_EQ(directory.existing("folder", error), Existing::kError);
+  CHECK_EQ(directory.existing("before", true, -1, error), Existing::kAbsent);
+  CHECK_EQ(directory.existing("link", true, -1, error), Existing::kAbsent);
+  CHECK_EQ(directory.existing("folder", true, -1, error), Existing::kError);
   CHECK_EQ(error.osErrno, EISDIR);
 }
 
 TEST("a held body gets its name in one step, with the rights the umask leaves") {
   const Scratch scratch;
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
   const std::string body("a\0b", 3);
   const mode_t before = ::umask(027);
-  CHECK(directory.publishHeld("a", body, error));
+  CHECK(directory.publishHeld("a", body, kPlain, error));
   CHECK(publishes(directory, "b", body, error));
   ::umask(before);
   CHECK_EQ(scratch.read("a"), body);
   CHECK_EQ(scratch.read("b"), body);
   CHECK_EQ(modeOf(scratch / "a"), 0640U);
   CHECK_EQ(modeOf(scratch / "b"), 0640U);
-  CHECK(directory.publishHeld("empty", "", error));
+  CHECK(directory.publishHeld("empty", "", kPlain, error));
   CHECK_EQ(scratch.read("empty"), "");
   CHECK_EQ(scratch.names().size(), 3U);
 }
 
 TEST("a name that appeared is a failure, by either way, and stays as it is") {
   const Scratch scratch;
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   scratch.write("a", "somebody's");
   LocalError error;
-  CHECK(!directory.publishHeld("a", "mine", error));
+  CHECK(!directory.publishHeld("a", "mine", kPlain, error));
   CHECK_EQ(error.osErrno, EEXIST);
   error = {};
   CHECK(!publishes(directory, "a", "mine", error));
@@ -144,26 +149,27 @@ TEST("with overwrite a rename replaces what the link cannot") {
   const Scratch scratch;
   scratch.write("a", "old");
   std::filesystem::create_symlink("a", scratch / "b");
-  Directory directory{scratch.path(), true};
+  Directory directory{scratch.path()};
   LocalError error;
-  CHECK(!directory.publishHeld("a", "new", error));
+  CHECK(!directory.publishHeld("a", "new", kReplacing, error));
   CHECK_EQ(error.osErrno, 0);
-  CHECK(publishes(directory, "a", "new", error));
+  CHECK(publishes(directory, "a", "new", error, kReplacing));
   CHECK_EQ(scratch.read("a"), "new");
-  CHECK(publishes(directory, "b", "mine", error));  // the link is replaced, not followed
+  CHECK(
+      publishes(directory, "b", "mine", error, kReplacing));  // the link is replaced, not followed
   CHECK_EQ(scratch.read("a"), "new");
   CHECK_EQ(scratch.read("b"), "mine");
-  CHECK(directory.publishHeld("c", "new", error));
+  CHECK(directory.publishHeld("c", "new", kReplacing, error));
 }
 
 TEST("a file system that knows no O_TMPFILE is asked once") {
   for (const int osErrno : {EOPNOTSUPP, EISDIR, EINVAL, ENOENT}) {
     const Scratch scratch;
-    Directory directory{scratch.path(), false};
+    Directory directory{scratch.path()};
     LocalError error;
     const fault::Armed armed{fault::tmpFile, osErrno};
-    CHECK(!directory.publishHeld("a", "x", error));
-    CHECK(!directory.publishHeld("b", "x", error));
+    CHECK(!directory.publishHeld("a", "x", kPlain, error));
+    CHECK(!directory.publishHeld("b", "x", kPlain, error));
     CHECK_EQ(error.osErrno, 0);
     CHECK_EQ(fault::tmpFile.fired(), 1U);
     CHECK(publishes(directory, "a", "x", error));
@@ -173,10 +179,10 @@ TEST("a file system that knows no O_TMPFILE is asked once") {
 TEST("other troubles with O_TMPFILE are told") {
   for (const int osErrno : {EACCES, ENOSPC, EMFILE, EROFS}) {
     const Scratch scratch;
-    Directory directory{scratch.path(), false};
+    Directory directory{scratch.path()};
     LocalError error;
     const fault::Armed armed{fault::tmpFile, osErrno};
-    CHECK(!directory.publishHeld("a", "x", error));
+    CHECK(!directory.publishHeld("a", "x", kPlain, error));
     CHECK_EQ(error.osErrno, osErrno);
     CHECK(error.text.find(std::strerror(osErrno)) != std::string::npos);
   }
@@ -185,15 +191,15 @@ TEST("other troubles with O_TMPFILE are told") {
 TEST("an ordinary user of an older kernel links through /proc") {
   for (const int osErrno : {ENOENT, EINVAL, EPERM}) {
     const Scratch scratch;
-    Directory directory{scratch.path(), false};
+    Directory directory{scratch.path()};
     LocalError error;
     {
       const fault::Armed armed{fault::linkAt, osErrno, 1, 1};
-      CHECK(directory.publishHeld("a", "x", error));
+      CHECK(directory.publishHeld("a", "x", kPlain, error));
       CHECK_EQ(fault::linkAt.fired(), 1U);
     }
-    CHECK(directory.publishHeld("b", "x", error));
-    CHECK(!directory.publishHeld("b", "y", error));
+    CHECK(directory.publishHeld("b", "x", kPlain, error));
+    CHECK(!directory.publishHeld("b", "y", kPlain, error));
     CHECK_EQ(error.osErrno, EEXIST);
     CHECK_EQ(scratch.read("a") + scratch.read("b"), "xx");
   }
@@ -201,24 +207,14 @@ TEST("an ordinary user of an older kernel links through /proc") {
 
 TEST("where such files cannot be linked at all, the body goes by .part") {
   const Scratch scratch;
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
   const fault::Armed armed{fault::linkAt, EPERM};
-  CHECK(!directory.publishHeld("a", "x", error));
+  CHECK(!directory.publishHeld("a", "x", kPlain, error));
   CHECK_EQ(error.osErrno, 0);
   CHECK(publishes(directory, "a", "x", error));
   CHECK_EQ(scratch.read("a"), "x");
   CHECK_EQ(scratch.names().size(), 1U);
-}
-
-TEST("an old .part of ours is emptied and used") {
-  const Scratch scratch;
-  scratch.write("a.part", "half of the last run, longer than what comes");
-  Directory directory{scratch.path(), false};
-  LocalError error;
-  CHECK(publishes(directory, "a", "whole", error));
-  CHECK_EQ(scratch.read("a"), "whole");
-  CHECK(!scratch.has("a.part"));
 }
 
 TEST("a .part that another process has locked is left alone") {
@@ -241,7 +237,7 @@ TEST("a .part that is a symbolic link is left alone") {
 TEST("a .part that is a FIFO, with or without a reader, is left alone") {
   const Scratch scratch;
   CHECK_EQ(::mkfifo((scratch / "a.part").c_str(), 0600), 0);
-  refusesPart(scratch, ENXIO);
+  refusesPart(scratch, EEXIST);
   const Fd reader{::open((scratch / "a.part").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   refusesPart(scratch, EEXIST);
 }
@@ -262,7 +258,7 @@ TEST("a .part that is a directory is left alone") {
 
 TEST("two sinks of one process do not share a .part") {
   const Scratch scratch;
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
   const Fd first = directory.openPart("a", error);
   CHECK(first);
@@ -273,11 +269,11 @@ TEST("two sinks of one process do not share a .part") {
 TEST("nothing is written outside the directory") {
   const Scratch scratch;
   std::filesystem::create_directory(scratch / "out");
-  Directory directory{scratch / "out", false};
+  Directory directory{scratch / "out"};
   std::filesystem::rename(scratch / "out", scratch / "moved");
   std::filesystem::create_directory(scratch / "out");
   LocalError error;
-  CHECK(directory.publishHeld("a", "x", error));
+  CHECK(directory.publishHeld("a", "x", kPlain, error));
   CHECK(publishes(directory, "b", "x", error));
   CHECK(scratch.has("moved/a") && scratch.has("moved/b"));
   CHECK(!scratch.has("out/a") && !scratch.has("out/b"));
@@ -285,10 +281,10 @@ TEST("nothing is written outside the directory") {
 
 TEST("a name that is too long is told") {
   const Scratch scratch;
-  Directory directory{scratch.path(), false};
+  Directory directory{scratch.path()};
   LocalError error;
   const std::string name(300, 'a');
-  CHECK(!directory.publishHeld(name.c_str(), "x", error));
+  CHECK(!directory.publishHeld(name.c_str(), "x", kPlain, error));
   CHECK_EQ(error.osErrno, ENAMETOOLONG);
   error = {};
   CHECK(!directory.openPart(std::string(252, 'a').c_str(), error));

@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 Job::Job(JobOptions options, const std::string& directory)
     : engine_{std::make_unique<mcurl::Engine>(
           mcurl::EngineOptions{directory.empty() ? scratch_.path() : directory, options.limits,
-                               options.overwrite, options.keepDetails, std::move(options.request)},
+                               options.overwrite, options.keepDetails, options.output,
+                               std::move(options.request)},
           [this] {
             std::lock_guard lock{mutex_};
             ++wakes_;
@@ -30,14 +31,14 @@ uint32_t Job::add(const std::vector<std::string>& urls) {
   std::vector<mcurl::NewTarget> targets;
   for (const std::string& url : urls) {
     const uint32_t id = nextId_++;
-    targets.push_back({id, 0, false, url, std::to_string(id)});
+    targets.push_back({.id = id, .url = url, .name = std::to_string(id)});
   }
   engine_->add(std::move(targets));
   return first;
 }
 
 void Job::retry(uint32_t id, const std::string& url) {
-  add({id, 0, true, url, std::to_string(id)});
+  add({.id = id, .isRetry = true, .url = url, .name = std::to_string(id)});
 }
 
 void Job::read(std::map<uint32_t, Ended>& into) {

@@ -26,6 +26,7 @@ struct JobOptions {
   mcurl::Limits limits{.jobs = 16, .maxPerHost = 16, .loops = 1};
   bool overwrite = false;
   bool keepDetails = false;
+  mcurl::OutputOptions output = {};
   mcurl::RequestOptions request = {};
 };
 

@@ -92,7 +92,7 @@ TEST("Retry-After crosses in milliseconds") {
 TEST("a time limit holds over the wait for an answer") {
   Server server;
   Job job;
-  job.add({0, 100, false, server.url("/heldhead/5"), "0"});
+  job.add({.id = 0, .timeoutMs = 100, .url = server.url("/heldhead/5"), .name = "0"});
   const Ended end = job.await(1).at(0);
   CHECK_EQ(end.result(), CURLE_OPERATION_TIMEDOUT);
   CHECK(end.record.timeTotalUs >= 100'000);

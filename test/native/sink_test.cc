@@ -12,7 +12,7 @@
 #include "server.h"
 #include "test.h"
 
-using mcurl::Directory;
+using mcurl::Attributes;
 using mcurl::HeldBudget;
 using mcurl::Sink;
 using test::Scratch;
@@ -24,7 +24,7 @@ constexpr size_t kMaxBudget = 64 << 20;
 
 // One directory, and a loop on which sinks finish.
 struct Bed final : Sink::Listener {
-  explicit Bed(bool overwrite = false) : directory{scratch.path(), overwrite} {
+  explicit Bed(mcurl::OutputOptions options = {}) : output{scratch.path(), options} {
     uv_loop_init(&loop);
   }
   ~Bed() { uv_loop_close(&loop); }
@@ -42,10 +42,10 @@ struct Bed final : Sink::Listener {
   }
 
   // Whether the body got its name.
-  bool finish(Sink& sink) {
+  bool finish(Sink& sink, Attributes attributes = {}, bool unnamed = false) {
     finished = 0;
     published = false;
-    sink.finish(&loop, *this);
+    sink.finish(std::move(attributes), unnamed, *this);
     uv_run(&loop, UV_RUN_DEFAULT);
     CHECK_EQ(finished, 1);
     return published;
@@ -53,8 +53,8 @@ struct Bed final : Sink::Listener {
 
   Scratch scratch;
   uv_loop_t loop;
-  HeldBudget budget;
-  Directory directory;
+  mcurl::Output output;
+  HeldBudget& budget = output.budget;
   const std::string name = "a";
   int finished = 0;
   bool published = false;
@@ -86,8 +86,8 @@ TEST("bodies of every size about the threshold come out whole") {
     for (const bool isSizeKnown : {true, false}) {
       Bed bed;
       const std::string body = test::content("/" + std::to_string(size), size);
-      Sink sink{bed.directory, bed.budget, bed.name};
-      if (isSizeKnown) sink.expect(static_cast<int64_t>(size));
+      Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+      if (isSizeKnown) sink.expect(static_cast<int64_t>(size), {});
       CHECK(bed.write(sink, body));
       CHECK_EQ(sink.size(), static_cast<int64_t>(size));
       CHECK_EQ(bed.scratch.has("a.part"), size > kMaxHeld);
@@ -101,14 +101,14 @@ TEST("bodies of every size about the threshold come out whole") {
 
 TEST("a small body is published at once, a large one later") {
   Bed bed;
-  Sink small{bed.directory, bed.budget, bed.name};
+  Sink small{bed.output, &bed.loop, bed.name, -1, false};
   CHECK(bed.write(small, "small"));
-  small.finish(&bed.loop, bed);
+  small.finish({}, false, bed);
   CHECK_EQ(bed.finished, 1);
   const std::string name = "b";
-  Sink large{bed.directory, bed.budget, name};
+  Sink large{bed.output, &bed.loop, name, -1, false};
   CHECK(bed.write(large, std::string(kMaxHeld + 1, 'x')));
-  large.finish(&bed.loop, bed);
+  large.finish({}, false, bed);
   CHECK_EQ(bed.finished, 1);
   uv_run(&bed.loop, UV_RUN_DEFAULT);
   CHECK_EQ(bed.finished, 2);
@@ -117,8 +117,8 @@ TEST("a small body is published at once, a large one later") {
 TEST("a body promised large goes to .part with its first byte") {
   for (const int64_t size : {int64_t{kMaxHeld + 1}, int64_t{1} << 40}) {
     Bed bed;
-    Sink sink{bed.directory, bed.budget, bed.name};
-    sink.expect(size);
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+    sink.expect(size, {});
     CHECK(bed.write(sink, "x"));
     CHECK_EQ(bed.scratch.read("a.part"), "x");
     CHECK(isEmpty(bed.budget));
@@ -127,8 +127,8 @@ TEST("a body promised large goes to .part with its first byte") {
 
 TEST("a server's word reserves no memory beyond the threshold") {
   Bed bed;
-  Sink sink{bed.directory, bed.budget, bed.name};
-  sink.expect(kMaxHeld);
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+  sink.expect(kMaxHeld, {});
   CHECK(bed.write(sink, "x"));
   CHECK(!bed.scratch.has("a.part"));
   CHECK(bed.budget.take(kMaxBudget - kMaxHeld));
@@ -137,8 +137,8 @@ TEST("a server's word reserves no memory beyond the threshold") {
 
 TEST("a body that is longer than was promised is held no longer than others") {
   Bed bed;
-  Sink sink{bed.directory, bed.budget, bed.name};
-  sink.expect(10);
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+  sink.expect(10, {});
   const std::string body(3 * kMaxHeld, 'x');
   CHECK(bed.write(sink, body));
   CHECK_EQ(bed.scratch.read("a.part").size(), body.size());
@@ -148,12 +148,12 @@ TEST("a body that is longer than was promised is held no longer than others") {
 TEST("an unfinished body leaves no name, only its .part") {
   Bed bed;
   {
-    Sink held{bed.directory, bed.budget, bed.name};
+    Sink held{bed.output, &bed.loop, bed.name, -1, false};
     CHECK(bed.write(held, "held"));
   }
   CHECK_EQ(bed.scratch.names().size(), 0U);
   {
-    Sink large{bed.directory, bed.budget, bed.name};
+    Sink large{bed.output, &bed.loop, bed.name, -1, false};
     CHECK(bed.write(large, std::string(kMaxHeld + 1, 'x')));
   }
   CHECK_EQ(bed.scratch.names().size(), 1U);
@@ -168,8 +168,9 @@ TEST("held bodies together stay within the budget; beyond it they go to .part") 
   const std::string body(60'000, 'x');
   std::vector<std::unique_ptr<Sink>> sinks;
   for (const std::string& name : names) {
-    Sink& sink = *sinks.emplace_back(std::make_unique<Sink>(bed.directory, bed.budget, name));
-    sink.expect(static_cast<int64_t>(body.size()));
+    Sink& sink =
+        *sinks.emplace_back(std::make_unique<Sink>(bed.output, &bed.loop, name, -1, false));
+    sink.expect(static_cast<int64_t>(body.size()), {});
     CHECK(bed.write(sink, body));
   }
   CHECK(!bed.scratch.has("a.part"));
@@ -184,7 +185,7 @@ TEST("held bodies together stay within the budget; beyond it they go to .part") 
 TEST("a body grows out of the budget in its midst and comes out whole") {
   Bed bed;
   CHECK(bed.budget.take(kMaxBudget - 50'000));
-  Sink sink{bed.directory, bed.budget, bed.name};
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
   const std::string body = test::content("/grows", 200'000);
   CHECK(bed.write(sink, body, 1'000));
   CHECK(bed.scratch.has("a.part"));
@@ -195,7 +196,7 @@ TEST("a body grows out of the budget in its midst and comes out whole") {
 TEST("without O_TMPFILE a small body goes by .part") {
   Bed bed;
   const fault::Armed armed{fault::tmpFile, EOPNOTSUPP};
-  Sink sink{bed.directory, bed.budget, bed.name};
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
   CHECK(bed.write(sink, "small"));
   CHECK(bed.finish(sink));
   CHECK_EQ(bed.scratch.read("a"), "small");
@@ -205,7 +206,7 @@ TEST("without O_TMPFILE a small body goes by .part") {
 TEST("a name that appeared is a failure, whatever the size") {
   for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
     Bed bed;
-    Sink sink{bed.directory, bed.budget, bed.name};
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
     CHECK(bed.write(sink, std::string(size, 'x')));
     bed.scratch.write("a", "somebody's");
     CHECK(!bed.finish(sink));
@@ -216,12 +217,12 @@ TEST("a name that appeared is a failure, whatever the size") {
 
 TEST("with overwrite the old file is whole until the new one is") {
   for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
-    Bed bed{true};
+    Bed bed;
     bed.scratch.write("a", "old");
-    Sink sink{bed.directory, bed.budget, bed.name};
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
     CHECK(bed.write(sink, std::string(size, 'x')));
     CHECK_EQ(bed.scratch.read("a"), "old");
-    CHECK(bed.finish(sink));
+    CHECK(bed.finish(sink, {.mayReplace = true}));
     CHECK_EQ(bed.scratch.read("a").size(), size);
     CHECK_EQ(bed.scratch.names().size(), 1U);
   }
@@ -230,7 +231,7 @@ TEST("with overwrite the old file is whole until the new one is") {
 TEST("a full disk is told, and leaves no name") {
   for (const size_t size : {size_t{5'000}, kMaxHeld + 5}) {
     Bed bed;
-    Sink sink{bed.directory, bed.budget, bed.name};
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
     const FileLimit limit{1'000};
     CHECK(!(bed.write(sink, std::string(size, 'x')) && bed.finish(sink)));
     CHECK_EQ(sink.error().osErrno, EFBIG);
@@ -239,12 +240,24 @@ TEST("a full disk is told, and leaves no name") {
   }
 }
 
+TEST("an old .part of ours is emptied and used") {
+  for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
+    Bed bed;
+    bed.scratch.write("a.part", std::string(kMaxHeld + 100, 'o'));
+    Sink sink{bed.output, &bed.loop, bed.name, -1, true};
+    CHECK(bed.write(sink, std::string(size, 'x')));
+    CHECK(bed.finish(sink));
+    CHECK_EQ(bed.scratch.read("a"), std::string(size, 'x'));
+    CHECK_EQ(bed.scratch.names().size(), 1U);
+  }
+}
+
 TEST("a .part that cannot be ours fails the write and is left alone") {
   Bed bed;
   bed.scratch.write("a.part", "another's");
   const mcurl::Fd other{::open((bed.scratch / "a.part").c_str(), O_WRONLY | O_CLOEXEC)};
   CHECK_EQ(::flock(other.get(), LOCK_EX), 0);
-  Sink sink{bed.directory, bed.budget, bed.name};
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
   CHECK(!bed.write(sink, std::string(kMaxHeld + 1, 'x')));
   CHECK_EQ(sink.error().osErrno, EWOULDBLOCK);
   CHECK_EQ(bed.scratch.read("a.part"), "another's");
