@@ -129,6 +129,18 @@ export const NEEDS = [
     },
   },
   {
+    level: 'build',
+    what: 'the headers of OpenSSL',
+    isPresent: () => isVersionAtLeast(pkgConfigVersion('libcrypto'), '1.1.1'),
+    packages: {
+      'apt-get': 'libssl-dev',
+      dnf: 'openssl-devel',
+      apk: 'openssl-dev',
+      pacman: 'openssl',
+      brew: 'openssl',
+    },
+  },
+  {
     level: 'core',
     what: 'the headers of libuv',
     isPresent: () => pkgConfigVersion('libuv') !== '',

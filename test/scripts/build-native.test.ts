@@ -23,7 +23,10 @@ test.each([
   ['g++', /^mcurl needs a C\+\+20 compiler \(.+\): .+\.$/],
   ['make', /^mcurl needs make: .+\.$/],
   ['python3', /^mcurl needs Python 3: .+\.$/],
-  ['pkg-config', /^mcurl needs pkg-config and the headers of libcurl 7\.87 or newer: .+\.$/],
+  [
+    'pkg-config',
+    /^mcurl needs pkg-config, the headers of libcurl 7\.87 or newer, and the headers of OpenSSL: .+\.$/,
+  ],
 ])('without %s it ends with one sentence', (name, sentence) => {
   const { status, lines, stdout } = build(ALL.filter((other) => other !== name));
   expect(lines).toHaveLength(1);
@@ -32,10 +35,12 @@ test.each([
   expect(status).toBe(1);
 });
 
-test('without the headers of libcurl it ends with one sentence', () => {
+test('without the headers of the libraries it ends with one sentence', () => {
   const { status, lines } = build(ALL, { PKG_CONFIG_LIBDIR: useTmp() });
   expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatch(/^mcurl needs the headers of libcurl 7\.87 or newer: .+\.$/);
+  expect(lines[0]).toMatch(
+    /^mcurl needs the headers of libcurl 7\.87 or newer and the headers of OpenSSL: .+\.$/,
+  );
   expect(status).toBe(1);
 });
 

@@ -47,7 +47,7 @@ test('what is missing is installed, and the build goes on', () => {
   expect(status, lines.join('\n')).toBe(0);
   expect(readFileSync(log, 'utf8').split('\n')).toEqual([
     'noninteractive update -q',
-    'noninteractive install -q -y --no-install-recommends g++ make python3 pkg-config libcurl4-openssl-dev',
+    'noninteractive install -q -y --no-install-recommends g++ make python3 pkg-config libcurl4-openssl-dev libssl-dev',
     '',
   ]);
   expect(lines[0]).toMatch(/^Installing a C\+\+20 compiler .+: (sudo )?apt-get install .+$/);
@@ -63,7 +63,9 @@ test.each([
   prepare(path);
   const { status, lines } = setup(path);
   expect(status).toBe(1);
-  expect(lines.at(-1)).toMatch(/^mcurl needs a C\+\+20 compiler .+ libcurl 7\.87 or newer: .+\.$/);
+  expect(lines.at(-1)).toMatch(
+    /^mcurl needs a C\+\+20 compiler .+ libcurl 7\.87 or newer, and the headers of OpenSSL: .+\.$/,
+  );
 });
 
 // root may always.

@@ -42,9 +42,9 @@ test('the sentence names what is missing and what to type', () => {
   const headers = NEEDS.filter(({ what }) => what.startsWith('the headers of'));
   const apt = MANAGERS.find(({ command }) => command === 'apt-get');
   expect(installCommand(headers, apt)).toMatch(
-    /^(sudo )?apt-get install -q -y --no-install-recommends libcurl4-openssl-dev libuv1-dev$/,
+    /^(sudo )?apt-get install -q -y --no-install-recommends libcurl4-openssl-dev libssl-dev libuv1-dev$/,
   );
   expect(missingSentence(headers)).toMatch(
-    /^mcurl needs the headers of libcurl 7\.87 or newer and the headers of libuv: (type '.+'|install that with .+)\.$/,
+    /^mcurl needs the headers of libcurl 7\.87 or newer, the headers of OpenSSL, and the headers of libuv: (type '.+'|install that with .+)\.$/,
   );
 });
