@@ -6,7 +6,6 @@ import { HELP } from './cli/help.ts';
 import { EXIT, type ExitCode, McurlError, UsageError } from './errors.ts';
 import { escapeText } from './escape.ts';
 import type { Outcome } from './job/outcome.ts';
-import type { Job, JobListener } from './job/run.ts';
 import type { Logger } from './log.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress/progress.ts';
@@ -26,6 +25,14 @@ const PROGRESS_AFTER_MS = 200;
 let leave = (code: number): never => process.exit(code);
 /** MCURL_DEBUG or `--log-level debug`: a defect shows its stack. */
 let isDebugging = Boolean(process.env['MCURL_DEBUG']);
+
+/** How signals end a job. */
+interface Stop {
+  /** Exit code of the first signal. */
+  readonly code: number | undefined;
+  /** Resolves when the time of grace after it is over. */
+  readonly graceOver: Promise<void>;
+}
 
 /** The last time that was written as text. */
 let stampedAtMs = 0;
@@ -50,29 +57,45 @@ async function run(argv: readonly string[]): Promise<void> {
   const invocation = readArguments(argv);
   if (invocation.kind === 'help') say(1, HELP);
   else if (invocation.kind === 'version') say(1, await versionText());
+  else if (invocation.dryRun) await plan(invocation);
   else await fetch(invocation);
 }
 
-async function fetch({ job: options, display }: FetchCommand): Promise<never> {
-  const [{ startJob }, { Output }, events, { failureText, planText, summaryLines }] =
-    await Promise.all([
-      import('./job/run.ts'),
-      import('./output.ts'),
-      options.json ? import('./report/events.ts') : undefined,
-      import('./report/summary.ts'),
-    ]);
+/** Where a command speaks. */
+interface Desk {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly log: Logger | undefined;
+  /** Shows below what is printed while it is there. */
+  progress: Progress | undefined;
+  /** Puts one line on stderr. */
+  print(line: string): void;
+  /** Tells an outcome wherever it is to be told. */
+  tell(outcome: Outcome): void;
+  /** Resolves when no reader is far behind. */
+  room(): Promise<void>;
+  flush(): Promise<unknown>;
+  /** Why something that was written did not arrive. */
+  readonly failure: Error | undefined;
+}
+
+async function openDesk(display: DisplayOptions, directory: string): Promise<Desk> {
+  const [{ Output }, events, { failureText }] = await Promise.all([
+    import('./output.ts'),
+    display.json ? import('./report/events.ts') : undefined,
+    import('./report/summary.ts'),
+  ]);
   const stdout = new Output(1);
   const stderr = new Output(2);
-  let progress: Progress | undefined;
   const print = (line: string): void => {
-    if (progress) progress.print(line);
+    if (desk.progress) desk.progress.print(line);
     else stderr.write(`${line}\n`);
   };
   const logFile =
     display.logFile === undefined ? undefined : new Output(openLogFile(display.logFile));
   const log = await startLog(display, logFile, print);
   const outputs = logFile ? [stdout, stderr, logFile] : [stdout, stderr];
-
+  const isTelling = display.failures && (log === undefined || logFile !== undefined);
   let failureLines = 0;
   const tellFailure = (outcome: Outcome): void => {
     failureLines += 1;
@@ -81,43 +104,69 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
       print('mcurl: further failures are only counted here; --json and --log-file tell each');
     }
   };
-  const isTelling = display.failures && (log === undefined || logFile !== undefined);
-  const planned = { fetch: 0, exist: 0 };
-  const listener: JobListener = {
-    everyOutcome: options.json || log?.isLevelEnabled('debug') === true,
-    onOutcome(outcome) {
-      if (events) stdout.write(events.outcomeLine(outcome, options.directory, timestamp()));
+  const desk: Desk = {
+    stdout,
+    stderr,
+    log,
+    progress: undefined,
+    print,
+    tell(outcome) {
+      if (events) stdout.write(events.outcomeLine(outcome, directory, timestamp()));
       if (log) logOutcome(log, outcome);
       if (isTelling && outcome.type === 'fail') tellFailure(outcome);
     },
+    async room() {
+      await outputs.find((output) => output.length > MOST_BUFFERED)?.flush();
+    },
+    flush: () => Promise.all(outputs.map((output) => output.flush())),
+    get failure() {
+      return outputs.find(({ failure }) => failure !== undefined)?.failure;
+    },
+  };
+  return desk;
+}
+
+/** Ends the process: what a signal says, or the output that was lost, or how the job went. */
+async function close(desk: Desk, stop: Stop, exitCode: ExitCode): Promise<never> {
+  await Promise.race([desk.flush(), stop.graceOver]);
+  if (desk.failure) say(2, `mcurl: output was lost: ${desk.failure.message}\n`);
+  const isLocal = desk.failure && (exitCode === EXIT.ok || exitCode > EXIT.local);
+  return leave(stop.code ?? (isLocal ? EXIT.local : exitCode));
+}
+
+async function fetch({ inputs, options, display }: FetchCommand): Promise<never> {
+  const [{ fetchAll }, { summaryLines }] = await Promise.all([
+    import('./job/fetch.ts'),
+    import('./report/summary.ts'),
+  ]);
+  const desk = await openDesk(display, options.directory);
+  const { log, print } = desk;
+  const job = fetchAll(inputs, {
+    ...options,
+    outcomes: display.json || log?.isLevelEnabled('debug') ? 'all' : 'failures',
     onRetry({ url, attempt, delayMs, message }) {
       log?.warn({ url: escapeText(url), attempt, delayMs }, escapeText(message));
     },
-    onPlan(plan) {
-      planned[plan.exists ? 'exist' : 'fetch'] += 1;
-      const line = events?.planLine(plan, options.directory) ?? planText(plan, options.directory);
-      stdout.write(line);
-    },
-    isFull: () => outputs.some((output) => output.length > MOST_BUFFERED),
-  };
-
-  const job = startJob(options, listener);
-  const { engine, stats } = job;
-  if (engine) {
-    leave = (code) => engine.exit(code);
-    if (engine.jobs < options.jobs && !display.silent) {
-      print(`mcurl: only ${engine.jobs} transfers at once: more need more open files (ulimit -n)`);
-    }
+  });
+  leave = (code) => job.exit(code);
+  if (job.jobs < options.jobs && !display.silent) {
+    print(`mcurl: only ${job.jobs} transfers at once: more need more open files (ulimit -n)`);
   }
-  const stop = stopOnSignals(job);
+  const stop = stopOnSignals(() => job.stop());
   log?.info({ directory: options.directory, jobs: options.jobs }, 'started');
+  const tellAll = async () => {
+    for await (const outcome of job) {
+      desk.tell(outcome);
+      await desk.room();
+    }
+  };
   let isOver = false;
-  if (display.progress && !options.dryRun) {
-    const isShared = options.request.verbose === true || (options.json && isatty(1));
+  if (display.progress) {
+    const isShared = options.request?.verbose === true || (display.json && isatty(1));
     const showProgress = async () => {
       const { loadProgress } = await import('./progress/progress.ts');
       const startProgress = await loadProgress(isShared);
-      if (!isOver) progress = startProgress(job, stderr);
+      if (!isOver) desk.progress = startProgress(job, desk.stderr);
     };
     setTimeout(() => {
       // A job that has every descriptor in use goes on unseen.
@@ -125,33 +174,59 @@ async function fetch({ job: options, display }: FetchCommand): Promise<never> {
     }, PROGRESS_AFTER_MS).unref();
   }
   try {
-    await Promise.race([job.finished, stop.graceOver]);
+    await Promise.race([tellAll(), stop.graceOver]);
   } finally {
     isOver = true;
-    progress?.stop();
-    progress = undefined;
+    desk.progress?.stop();
+    desk.progress = undefined;
   }
 
-  const header = new Float64Array(4);
-  engine?.sample(header);
-  const bytes = header[0] ?? 0;
+  const { stats } = job;
+  const { bytes } = job.sample();
   const durationMs = Date.now() - stats.startedAtMs;
-  const { done, skipped, failed, retries } = stats;
+  const { done, skipped, failed, retries, exitCode } = stats;
   log?.info({ done, skipped, failed, retries, bytes, durationMs }, 'ended');
   if (!display.silent) {
     const wasStopped = stop.code !== undefined;
-    const lines = options.dryRun
-      ? [`mcurl: dry run: ${planned.fetch} to fetch, ${planned.exist} exist, ${failed} failed`]
-      : summaryLines(stats, bytes, durationMs, wasStopped);
-    for (const line of lines) print(line);
+    for (const line of summaryLines(stats, bytes, durationMs, wasStopped)) print(line);
   }
-  await Promise.race([Promise.all(outputs.map((output) => output.flush())), stop.graceOver]);
+  return close(desk, stop, exitCode);
+}
 
-  const lost = outputs.find(({ failure }) => failure !== undefined)?.failure;
-  if (lost) say(2, `mcurl: output was lost: ${lost.message}\n`);
-  const { exitCode } = stats;
-  const isLocal = lost && (exitCode === EXIT.ok || exitCode > EXIT.local);
-  return leave(stop.code ?? (isLocal ? EXIT.local : exitCode));
+async function plan({ inputs, options, display }: FetchCommand): Promise<never> {
+  const [{ planAll }, { planLine }, { planText }] = await Promise.all([
+    import('./job/dry-run.ts'),
+    import('./report/events.ts'),
+    import('./report/summary.ts'),
+  ]);
+  const { directory } = options;
+  const desk = await openDesk(display, directory);
+  const abort = new AbortController();
+  const stop = stopOnSignals(() => abort.abort());
+  const counts = { fetch: 0, exist: 0, fail: 0 };
+  const textOf = display.json ? planLine : planText;
+  const tellAll = async () => {
+    for await (const planned of planAll(inputs, { ...options, signal: abort.signal })) {
+      if (planned.type === 'plan') {
+        counts[planned.exists ? 'exist' : 'fetch'] += 1;
+        desk.stdout.write(textOf(planned, directory));
+      } else {
+        counts.fail += 1;
+        desk.tell(planned);
+      }
+      await desk.room();
+    }
+  };
+  const told = tellAll().catch((error: unknown) => {
+    if (!abort.signal.aborted) throw error;
+  });
+  await Promise.race([told, stop.graceOver]);
+  if (!display.silent) {
+    desk.print(
+      `mcurl: dry run: ${counts.fetch} to fetch, ${counts.exist} exist, ${counts.fail} failed`,
+    );
+  }
+  return close(desk, stop, counts.fail > 0 ? EXIT.usage : EXIT.ok);
 }
 
 /** Now, ISO 8601. Thousands of outcomes share a millisecond, and the text costs as much as all the rest of a line. */
@@ -165,10 +240,10 @@ function timestamp(): string {
 }
 
 /**
- * The first signal stops the job and starts the time of grace; any second one ends the process at once.
+ * The first signal calls `stop` and starts the time of grace; any second one ends the process at once.
  * SIGHUP is like SIGTERM unless it was ignored when mcurl began (nohup).
  */
-function stopOnSignals(job: Job): { readonly code: number | undefined; graceOver: Promise<void> } {
+function stopOnSignals(stop: () => void): Stop {
   let code: number | undefined;
   const graceOver = new Promise<void>((resolve) => {
     for (const [signal, itsCode] of Object.entries(SIGNALS)) {
@@ -180,7 +255,7 @@ function stopOnSignals(job: Job): { readonly code: number | undefined; graceOver
         }
         code = itsCode;
         setTimeout(resolve, GRACE_MS);
-        job.stop();
+        stop();
       });
     }
   });

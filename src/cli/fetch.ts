@@ -3,8 +3,9 @@ import { fstatSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import type { JobOptions, RetryOptions, Source } from '../job/options.ts';
-import { parseRetryOn, RETRY_DEFAULTS } from '../job/retry.ts';
+import type { FetchOptions, Input, RetryOptions } from '../job/options.ts';
+import { outputProblem } from '../job/plan.ts';
+import { parseRetryOn } from '../job/retry.ts';
 import {
   type Cookies,
   certificate,
@@ -26,10 +27,12 @@ import { mcurlVersion } from './version.ts';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-type RequestOptions = JobOptions['request'];
+type RequestOptions = NonNullable<FetchOptions['request']>;
 
 /** What the person sees of a job. */
 export interface DisplayOptions {
+  /** Records on stdout. */
+  readonly json: boolean;
   /** `-s`: no progress, no summary; and no failures unless `-S`. */
   readonly silent: boolean;
   /** Single failures as lines on stderr. */
@@ -41,7 +44,10 @@ export interface DisplayOptions {
 }
 
 export interface FetchCommand {
-  readonly job: JobOptions;
+  readonly inputs: readonly Input[];
+  readonly options: FetchOptions & { readonly directory: string; readonly jobs: number };
+  /** Only tell what would be fetched to where. */
+  readonly dryRun: boolean;
   readonly display: DisplayOptions;
 }
 
@@ -194,22 +200,24 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
 }
 
 function read(operands: readonly string[], flags: Flags): FetchCommand {
-  const sources = [...(flags.inputFile ?? []).map(list), ...operands.map(source)];
+  const inputs = [...(flags.inputFile ?? []).map((list) => ({ list })), ...operands.map(input)];
+  const { directory, output } = place(flags);
   return {
-    job: {
-      sources: sources.length > 0 ? sources : [stdin()],
-      ...place(flags),
+    inputs:
+      output === undefined ? (inputs.length > 0 ? inputs : [stdin()]) : [named(inputs, output)],
+    options: {
+      directory,
       jobs: flags.jobs,
       maxPerHost: flags.maxPerHost,
       loops: flags.loops,
       overwrite: flags.overwrite ?? false,
-      dryRun: flags.dryRun ?? false,
-      json: flags.json ?? false,
       request: request(flags),
-      retry: { ...RETRY_DEFAULTS, ...flags.retryOn, attempts: flags.retry },
+      retry: { ...flags.retryOn, attempts: flags.retry },
       maxTimeMs: flags.maxTime,
     },
+    dryRun: flags.dryRun ?? false,
     display: {
+      json: flags.json ?? false,
       silent: flags.silent ?? false,
       failures: !flags.silent || (flags.showError ?? false),
       progress: flags.progressMeter && !flags.silent,
@@ -218,18 +226,28 @@ function read(operands: readonly string[], flags: Flags): FetchCommand {
   };
 }
 
-function list(path: string): Source {
-  return { kind: 'list', path };
+function input(operand: string): Input {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(operand) ? operand : { list: operand };
 }
 
-function source(operand: string): Source {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(operand) ? { kind: 'url', url: operand } : list(operand);
+/** The one URL that `-o` names the file of. */
+function named(inputs: readonly Input[], output: string): Input {
+  const [url] = inputs;
+  if (inputs.length !== 1 || typeof url !== 'string') {
+    throw new UsageError(
+      'ERR_MCURL_OPTION',
+      '-o names the file of exactly one URL: for several, choose the directory with -d',
+    );
+  }
+  const problem = outputProblem(output);
+  if (problem !== undefined) throw new UsageError('ERR_MCURL_OPTION', `-o ${problem}`);
+  return { url, output };
 }
 
 /** What a pipe or a redirection brings when nothing else is named. */
-function stdin(): Source {
+function stdin(): Input {
   const stat = fstatSync(0);
-  if (stat.isFIFO() || stat.isFile() || stat.isSocket()) return list('-');
+  if (stat.isFIFO() || stat.isFile() || stat.isSocket()) return { list: '-' };
   throw new UsageError(
     'ERR_MCURL_OPTION',
     'nothing to fetch: name URLs or list files, for example: mcurl fetch urls.txt -d files',
@@ -237,7 +255,7 @@ function stdin(): Source {
 }
 
 /** The output directory and, with `-o`, the name in it. */
-function place(flags: Flags): Pick<JobOptions, 'directory' | 'outputName'> {
+function place(flags: Flags): { readonly directory: string; readonly output?: string } {
   if (flags.output === undefined) return { directory: flags.outputDir };
   if (flags.output === '-') {
     throw new UsageError(
@@ -245,7 +263,7 @@ function place(flags: Flags): Pick<JobOptions, 'directory' | 'outputName'> {
       '-o - (to stdout) is not there yet: use curl, or -o FILE',
     );
   }
-  const outputName = basename(flags.output);
+  const output = basename(flags.output);
   if (flags.output.endsWith('/')) {
     throw new UsageError(
       'ERR_MCURL_OPTION',
@@ -253,7 +271,7 @@ function place(flags: Flags): Pick<JobOptions, 'directory' | 'outputName'> {
     );
   }
   const parent = dirname(flags.output);
-  return { directory: isAbsolute(parent) ? parent : join(flags.outputDir, parent), outputName };
+  return { directory: isAbsolute(parent) ? parent : join(flags.outputDir, parent), output };
 }
 
 function request(flags: Flags): RequestOptions {

@@ -1,39 +1,89 @@
-/** What one job is: everything the command line (or, later, the library) decides before it starts. */
+/** What one job is: what goes in, and everything that is decided before it starts. */
 import type { RequestOptions } from '../native/binding.ts';
+import type { Outcome } from './outcome.ts';
 
-/** Where entries come from, in the order given. */
-export type Source =
-  /** A URL given as an argument. */
-  | { readonly kind: 'url'; readonly url: string }
-  /** A list file, plain or gzip by content; `-` is stdin. */
-  | { readonly kind: 'list'; readonly path: string };
+/** One thing to fetch, or a list of them. A string is a URL. */
+export type Input = string | URL | EntryInput | ListInput;
 
-/** Which failures are worth another attempt; see `job/retry.ts`. */
+/** What a job reads: an array is looked at as a whole before it starts; anything else is read as there is room. */
+export type Inputs = Iterable<Input> | AsyncIterable<Input>;
+
+/** A URL with options of its own. */
+export interface EntryInput {
+  readonly url: string | URL;
+  /** Final name inside the output directory: no path, not in `.part`, 250 bytes at most. Default: from the URL. */
+  readonly output?: string;
+}
+
+/** A list file, one entry a line, plain or gzip by content; `-` is stdin. It is streamed, however long it is. */
+export interface ListInput {
+  readonly list: string;
+}
+
+/** Which failures are worth another attempt; see `RETRY_DEFAULTS`. */
 export interface RetryOptions {
   /** Further attempts after the first without progress. Default 5. */
   readonly attempts: number;
-  /** HTTP status codes to retry. */
+  /** HTTP status codes to retry. Default 408, 425, 429, 500, 502, 503, 504, 522, 524. */
   readonly statuses: ReadonlySet<number>;
-  /** Kinds of failure below HTTP to retry. */
+  /** Kinds of failure below HTTP to retry. Default all. */
   readonly kinds: ReadonlySet<'connect' | 'timeout' | 'truncated' | 'dns'>;
 }
 
-export interface JobOptions {
-  readonly sources: readonly Source[];
-  /** Output directory; made when missing. */
-  readonly directory: string;
-  /** Final name for a job of exactly one URL (`-o`), inside `directory`. */
-  readonly outputName?: string;
-  readonly jobs: number;
-  readonly maxPerHost: number;
-  /** 0: one a core. */
-  readonly loops: number;
-  readonly overwrite: boolean;
-  /** Print what would be fetched to where, fetch nothing. */
-  readonly dryRun: boolean;
-  readonly json: boolean;
-  readonly request: RequestOptions;
-  readonly retry: RetryOptions;
-  /** Per target, retries and waiting between them included; 0 is none. */
-  readonly maxTimeMs: number;
+/** A target that sleeps before its next attempt. */
+export interface Retry {
+  /** Without user and password. */
+  readonly url: string;
+  /** Number of the attempt to come: 2 is the first retry. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  /** Why the last attempt failed. */
+  readonly message: string;
 }
+
+/** Options of `fetchAll`; each has a default. */
+export interface FetchOptions {
+  /** Output directory; made when missing. Nothing is written outside it. Default: the working directory. */
+  readonly directory?: string;
+  /** Transfers at once; fewer when the limit of open files allows no more. Default 64. */
+  readonly jobs?: number;
+  /** Connections in use per host (scheme, host and port). Default 16. */
+  readonly maxPerHost?: number;
+  /** Event loops, each a thread. Default 0: one a core; fewer run while little waits. */
+  readonly loops?: number;
+  /** Fetch again and replace what exists. Default: a file that is there is skipped. */
+  readonly overwrite?: boolean;
+  /** What all requests have in common. */
+  readonly request?: RequestOptions;
+  /** Each field not given has its default. */
+  readonly retry?: Partial<RetryOptions>;
+  /** Milliseconds a target may take, its retries and the waiting between them included. Default 0: no limit. */
+  readonly maxTimeMs?: number;
+  /**
+   * Which outcomes the iteration gives. Default `all`. With `failures` what succeeds is only counted (in `stats`), and
+   * costs no JavaScript object.
+   */
+  readonly outcomes?: 'all' | 'failures';
+  /** Aborted, it stops the job; the iteration gives what ended in time, then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called for each attempt that failed and will be made again: for a log. */
+  readonly onRetry?: (retry: Retry) => void;
+}
+
+/** A dry run's word on one entry. */
+export interface Plan {
+  readonly type: 'plan';
+  /** List file the entry came from; undefined for a URL. */
+  readonly source: string | undefined;
+  readonly line: number;
+  /** Without user and password. */
+  readonly url: string;
+  readonly name: string;
+  /** A file of that name is there, so nothing would be fetched. */
+  readonly exists: boolean;
+}
+
+export type PlanOptions = Pick<FetchOptions, 'directory' | 'overwrite' | 'request' | 'signal'>;
+
+/** Entries that are no URLs end in a dry run, too. */
+export type Planned = Plan | Outcome;

@@ -12,6 +12,8 @@ export interface Entry {
   readonly text: string;
   /** Why the line is bad, for people; undefined when it may be a URL. */
   readonly problem: string | undefined;
+  /** The name it is to have. */
+  readonly output?: string;
 }
 
 const CHUNK_BYTES = 64 * 1024;

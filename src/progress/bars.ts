@@ -5,11 +5,11 @@
  * state of the terminal to restore, however the program ends.
  */
 import cliProgress from 'cli-progress';
-import type { Job } from '../job/run.ts';
-import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
+import type { Job } from '../job/fetch.ts';
+import type { Transfer } from '../job/outcome.ts';
 import type { Output } from '../output.ts';
 import type { Progress } from './progress.ts';
-import { etaMs, pickTransfers, Rates, type Running, runningOf } from './stats.ts';
+import { etaMs, pickTransfers, Rates } from './stats.ts';
 import { columnsOf, cut, endedOf, type Totals, totalOf, totalText, transferText } from './text.ts';
 
 const FRAMES_PER_S = 10;
@@ -30,7 +30,7 @@ export interface Window {
 /** A line for a transfer; blank while it has none. */
 interface Slot {
   readonly bar: cliProgress.SingleBar;
-  transfer: Running | undefined;
+  transfer: Transfer | undefined;
 }
 
 export function startBars(job: Job, window: Window, output: Output): Progress {
@@ -44,7 +44,6 @@ class Bars implements Progress {
   readonly #multi: cliProgress.MultiBar;
   readonly #total: cliProgress.SingleBar;
   readonly #slots: Slot[] = [];
-  readonly #sample = new Float64Array(SAMPLE_HEADER + MOST_SAMPLED * SAMPLE_SIZE);
   readonly #rates = new Rates();
   #totals: Totals;
   /** Lines to put above the bars with the next frame. */
@@ -160,32 +159,31 @@ class Bars implements Progress {
 
   /** Samples the job and gives every line its numbers. */
   #look(): void {
-    const { stats, engine } = this.#job;
-    const running = engine ? runningOf(this.#sample, engine.sample(this.#sample)) : [];
-    const [bytes = 0, inFlight = 0] = this.#sample;
+    const { stats } = this.#job;
+    const { bytes, running, transfers } = this.#job.sample(MOST_SAMPLED);
     const ended = endedOf(stats);
     const total = totalOf(stats);
     this.#rates.add({ nowMs: performance.now(), bytes, files: ended });
     const { bytesPerS, filesPerS } = this.#rates;
-    const left = (sum: number, { expected, received }: Running) =>
+    const left = (sum: number, { expected, received }: Transfer) =>
       sum + Math.max(expected - received, 0);
     const eta = etaMs({
       files: total === undefined ? undefined : total - ended,
-      running: inFlight,
-      bytes: running.reduce(left, 0),
+      running,
+      bytes: transfers.reduce(left, 0),
       filesPerS,
       bytesPerS,
     });
     this.#totals = { stats, bytes, bytesPerS, etaMs: eta };
     this.#total.setTotal(total ?? 0);
     this.#total.update(ended);
-    this.#assign(running);
+    this.#assign(transfers);
   }
 
   /** Lines are added when they are needed and stay, blank if need be: a screen that jumps cannot be read. */
-  #assign(running: readonly Running[]): void {
+  #assign(transfers: readonly Transfer[]): void {
     const shown = this.#slots.map((slot) => slot.transfer?.id);
-    const picked = pickTransfers(running, shown, this.#mostBars);
+    const picked = pickTransfers(transfers, shown, this.#mostBars);
     for (const [index, transfer] of picked.entries()) {
       let slot = this.#slots[index];
       if (slot === undefined) {
@@ -202,8 +200,7 @@ class Bars implements Progress {
     const line = (bar: string) => {
       const transfer = this.#slots[index]?.transfer;
       if (transfer === undefined) return '';
-      const name = this.#job.describe(transfer.id)?.name ?? '';
-      return transferText(transfer, name, bar, this.#width);
+      return transferText(transfer, bar, this.#width);
     };
     const slot: Slot = { bar: this.#addLine(index + 1, line), transfer: undefined };
     this.#slots.push(slot);

@@ -1,6 +1,5 @@
 /** Progress for a log or a pipe: one plain line every 10 s. */
-import type { Job } from '../job/run.ts';
-import { SAMPLE_HEADER } from '../native/binding.ts';
+import type { Job } from '../job/fetch.ts';
 import type { Output } from '../output.ts';
 import type { Progress } from './progress.ts';
 import { etaMs, Rates } from './stats.ts';
@@ -10,12 +9,10 @@ const INTERVAL_MS = 10_000;
 
 export function startLines(job: Job, output: Output): Progress {
   const print = (line: string) => output.write(`${line}\n`);
-  const { stats, engine } = job;
-  const header = new Float64Array(SAMPLE_HEADER);
+  const { stats } = job;
   const rates = new Rates(INTERVAL_MS);
   const sample = () => {
-    engine?.sample(header);
-    const [bytes = 0, running = 0] = header;
+    const { bytes, running } = job.sample();
     rates.add({ nowMs: performance.now(), bytes, files: endedOf(stats) });
     return { bytes, running };
   };

@@ -1,6 +1,6 @@
 /** What shows a job's progress on stderr: bars on a terminal, else a line now and then. */
 import { isatty } from 'node:tty';
-import type { Job } from '../job/run.ts';
+import type { Job } from '../job/fetch.ts';
 import type { Output } from '../output.ts';
 import { startLines } from './lines.ts';
 

@@ -1,5 +1,5 @@
 /** Speed, time left, and which transfers are worth a bar: pure, from samples alone. */
-import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
+import type { Transfer } from '../job/outcome.ts';
 
 interface Point {
   readonly nowMs: number;
@@ -72,37 +72,17 @@ export function etaMs({
   return Math.max(byFiles, byBytes ?? 0);
 }
 
-/** One running transfer of a sample. */
-export interface Running {
-  readonly id: number;
-  readonly received: number;
-  /** -1 when the server has not told. */
-  readonly expected: number;
-  readonly ageMs: number;
-}
-
 const YOUNG_MS = 500;
-
-/** The running transfers in what `Engine.sample` wrote. */
-export function runningOf(sample: Float64Array, count: number): Running[] {
-  const running: Running[] = [];
-  for (let index = 0; index < count; index++) {
-    const at = SAMPLE_HEADER + index * SAMPLE_SIZE;
-    const [id = 0, received = 0, expected = -1, ageUs = 0] = sample.subarray(at, at + SAMPLE_SIZE);
-    running.push({ id, received, expected, ageMs: ageUs / 1000 });
-  }
-  return running;
-}
 
 /**
  * The transfers that deserve a bar, at most `most`: those already `shown` keep their place, the rest goes to the
  * largest remaining, then the longest running. Young ones get none: most are gone before they can be read.
  */
 export function pickTransfers(
-  running: readonly Running[],
+  running: readonly Transfer[],
   shown: readonly (number | undefined)[],
   most: number,
-): (Running | undefined)[] {
+): (Transfer | undefined)[] {
   const byId = new Map(running.map((transfer) => [transfer.id, transfer]));
   const picked = Array.from({ length: most }, (_, slot) => {
     const id = shown[slot];
@@ -110,7 +90,7 @@ export function pickTransfers(
   });
   for (const transfer of picked) if (transfer) byId.delete(transfer.id);
   const free = [...byId.values()].filter((transfer) => transfer.ageMs >= YOUNG_MS);
-  const left = (transfer: Running) => Math.max(transfer.expected - transfer.received, 0);
+  const left = (transfer: Transfer) => Math.max(transfer.expected - transfer.received, 0);
   free.sort((a, b) => left(b) - left(a) || b.ageMs - a.ageMs || a.id - b.id);
   let next = 0;
   return picked.map((transfer) => transfer ?? free[next++]);

@@ -1,8 +1,7 @@
 /** The words of progress: pure functions from numbers to one line. */
 import { escapeText } from '../escape.ts';
-import type { JobStats } from '../job/outcome.ts';
+import type { JobStats, Transfer } from '../job/outcome.ts';
 import { formatCount, formatDuration, formatRate, formatSize } from '../units.ts';
-import type { Running } from './stats.ts';
 
 export interface Totals {
   readonly stats: JobStats;
@@ -40,8 +39,8 @@ export function totalText(totals: Totals, glue: string, width = Number.POSITIVE_
 }
 
 /** A transfer's line, never wider than `width` columns; `bar` is its drawn bar. */
-export function transferText(transfer: Running, name: string, bar: string, width: number): string {
-  const { received, expected, ageMs } = transfer;
+export function transferText(transfer: Transfer, bar: string, width: number): string {
+  const { name, received, expected, ageMs } = transfer;
   const percent = expected > 0 ? Math.min(Math.floor((received * 100) / expected), 100) : undefined;
   const tail =
     percent === undefined

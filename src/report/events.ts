@@ -1,5 +1,6 @@
 /** `--json`: one NDJSON line an outcome, with the names and units of curl's `-w`. Fields are only ever added. */
 import { quoteJson } from '../escape.ts';
+import type { Plan } from '../job/options.ts';
 import { type FailureKind, type Outcome, RECORD_FLAG } from '../job/outcome.ts';
 
 /** libcurl's CURL_HTTP_VERSION_* as curl's `%{http_version}` writes them. */
@@ -40,7 +41,7 @@ const NO_TRANSFER = `${[
  */
 export function outcomeLine(outcome: Outcome, directory: string, ts: string): string {
   const { record, details } = outcome;
-  const status = record === undefined ? null : record['responseCode'];
+  const status = record === undefined ? null : record.responseCode;
   const url = quoteJson(outcome.url);
   const urlEffective = details?.urlEffective || outcome.url;
   const quotedEffective = urlEffective === outcome.url ? url : quoteJson(urlEffective);
@@ -53,35 +54,25 @@ export function outcomeLine(outcome: Outcome, directory: string, ts: string): st
     `,"error_class":${text(outcome.kind)},"reason":${text(outcome.skipReason)}` +
     `,"unverified":${isUnverified(outcome)},"num_retries":${outcome.retries}`;
   if (record === undefined) return head + NO_TRANSFER;
-  const bytes = record['sizeDownload'] ?? 0;
-  const totalUs = record['timeTotalUs'] ?? 0;
+  const bytes = record.sizeDownload;
+  const totalUs = record.timeTotalUs;
   const speed = totalUs > 0 ? Math.round((bytes * 1e6) / totalUs) : 0;
   const scheme = urlEffective.slice(0, Math.max(urlEffective.indexOf('://'), 0));
   return (
-    `${head},"size_download":${bytes},"size_delivered":${record['sizeDelivered']}` +
-    `,"speed_download":${speed},"num_redirects":${record['numRedirects']}` +
-    `,"num_connects":${record['numConnects']}` +
-    `,"http_version":"${HTTP_VERSIONS[record['httpVersion'] ?? 0] ?? '0'}"` +
-    `,"remote_ip":${text(details?.remoteIp)},"remote_port":${record['remotePort']}` +
+    `${head},"size_download":${bytes},"size_delivered":${record.sizeDelivered}` +
+    `,"speed_download":${speed},"num_redirects":${record.numRedirects}` +
+    `,"num_connects":${record.numConnects}` +
+    `,"http_version":"${HTTP_VERSIONS[record.httpVersion] ?? '0'}"` +
+    `,"remote_ip":${text(details?.remoteIp)},"remote_port":${record.remotePort}` +
     `,"scheme":${text(scheme)},"method":"GET","content_type":${text(details?.contentType)}` +
-    `,"time_queue":${seconds(record['timeQueueUs'])}` +
-    `,"time_namelookup":${seconds(record['timeNamelookupUs'])}` +
-    `,"time_connect":${seconds(record['timeConnectUs'])}` +
-    `,"time_appconnect":${seconds(record['timeAppconnectUs'])}` +
-    `,"time_pretransfer":${seconds(record['timePretransferUs'])}` +
-    `,"time_starttransfer":${seconds(record['timeStarttransferUs'])}` +
-    `,"time_redirect":${seconds(record['timeRedirectUs'])},"time_total":${seconds(totalUs)}}\n`
+    `,"time_queue":${seconds(record.timeQueueUs)}` +
+    `,"time_namelookup":${seconds(record.timeNamelookupUs)}` +
+    `,"time_connect":${seconds(record.timeConnectUs)}` +
+    `,"time_appconnect":${seconds(record.timeAppconnectUs)}` +
+    `,"time_pretransfer":${seconds(record.timePretransferUs)}` +
+    `,"time_starttransfer":${seconds(record.timeStarttransferUs)}` +
+    `,"time_redirect":${seconds(record.timeRedirectUs)},"time_total":${seconds(totalUs)}}\n`
   );
-}
-
-/** One target of a dry run. */
-export interface Plan {
-  readonly source: string | undefined;
-  readonly line: number;
-  readonly url: string;
-  readonly name: string;
-  /** A file of that name is there, so nothing would be fetched. */
-  readonly exists: boolean;
 }
 
 /** A dry run's line with `--json`, newline included. */
@@ -113,10 +104,10 @@ function place(directory: string, name: string | undefined): string | null {
 }
 
 function isUnverified(outcome: Outcome): boolean {
-  return ((outcome.record?.['flags'] ?? 0) & RECORD_FLAG.unverified) !== 0;
+  return ((outcome.record?.flags ?? 0) & RECORD_FLAG.unverified) !== 0;
 }
 
 function curlCode({ type, kind, record }: Outcome): number {
   if (type !== 'fail') return 0;
-  return record?.['result'] || (CURL_CODES[kind ?? 'defect'] ?? CURLE_ABORTED_BY_CALLBACK);
+  return record?.result || (CURL_CODES[kind ?? 'defect'] ?? CURLE_ABORTED_BY_CALLBACK);
 }

@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { escapeText } from '../escape.ts';
+import type { Plan } from '../job/options.ts';
 import type { FailureGroup, FailureKind, JobStats, Outcome } from '../job/outcome.ts';
 import { formatCount, formatDuration, formatRate, formatSize, plural } from '../units.ts';
-import type { Plan } from './events.ts';
 
 const MOST_GROUPS = 20;
 

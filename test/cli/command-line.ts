@@ -10,9 +10,9 @@ export function fetchOf(...argv: string[]) {
   return invocation;
 }
 
-/** The job of a command line that also names one list. */
-export function jobOf(...argv: string[]) {
-  return fetchOf('fetch', 'list', ...argv).job;
+/** The options of a command line that also names one list. */
+export function optionsOf(...argv: string[]) {
+  return fetchOf('fetch', 'list', ...argv).options;
 }
 
 /** What is wrong with a command line that is refused. */

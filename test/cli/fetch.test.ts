@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { RETRY_DEFAULTS } from '../../src/job/retry.ts';
 import { useTmp } from '../support/tmp.ts';
-import { complaintOf, fetchOf, jobOf } from './command-line.ts';
+import { complaintOf, fetchOf, optionsOf } from './command-line.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -12,45 +11,44 @@ it('has defaults that hold without any option', () => {
   vi.stubEnv('SSL_CERT_FILE', '');
   expect(fetchOf('fetch', 'urls.txt')).toEqual({
     kind: 'fetch',
-    job: {
-      sources: [{ kind: 'list', path: 'urls.txt' }],
+    inputs: [{ list: 'urls.txt' }],
+    options: {
       directory: '.',
       jobs: 64,
       maxPerHost: 16,
       loops: 0,
       overwrite: false,
-      dryRun: false,
-      json: false,
       request: {
         userAgent: expect.stringMatching(/^mcurl\/\d+\.\d+\.\d+$/),
         connectTimeoutMs: 30_000,
         speedTimeS: 60,
         speedLimit: 1,
       },
-      retry: RETRY_DEFAULTS,
+      retry: { attempts: 5 },
       maxTimeMs: 0,
     },
-    display: { silent: false, failures: true, progress: true },
+    dryRun: false,
+    display: { json: false, silent: false, failures: true, progress: true },
   });
 });
 
-describe('sources', () => {
+describe('inputs', () => {
   it('are URLs when they have a scheme, else list files; those of -i come first', () => {
     const argv = ['HTTPS://a.test/', 'urls.txt', '-i', 'more.gz', 'ftp://b.test', '-', '-i', '-'];
-    expect(fetchOf('fetch', ...argv).job.sources).toEqual([
-      { kind: 'list', path: 'more.gz' },
-      { kind: 'list', path: '-' },
-      { kind: 'url', url: 'HTTPS://a.test/' },
-      { kind: 'list', path: 'urls.txt' },
-      { kind: 'url', url: 'ftp://b.test' },
-      { kind: 'list', path: '-' },
+    expect(fetchOf('fetch', ...argv).inputs).toEqual([
+      { list: 'more.gz' },
+      { list: '-' },
+      'HTTPS://a.test/',
+      { list: 'urls.txt' },
+      'ftp://b.test',
+      { list: '-' },
     ]);
   });
 
   it.each(['a:b', '//a/b', './http://x', '1http://x', 'C:\\urls.txt'])(
     '%s is a list file',
-    (path) => {
-      expect(fetchOf('fetch', '--', path).job.sources).toEqual([{ kind: 'list', path }]);
+    (list) => {
+      expect(fetchOf('fetch', '--', list).inputs).toEqual([{ list }]);
     },
   );
 });
@@ -63,9 +61,9 @@ describe('-o and -d', () => {
     [['-d', 'dir', '-o', 'sub/a'], 'dir/sub', 'a'],
     [['-d', 'dir', '-o', '/abs/a'], '/abs', 'a'],
     [['--output-dir', 'dir', '--output', './a'], 'dir', 'a'],
-  ])('%j is %s, %s', (argv, directory, outputName) => {
-    const { job } = fetchOf('fetch', 'http://a.test/x', ...argv);
-    expect([job.directory, job.outputName]).toEqual([directory, outputName]);
+  ])('%j is %s, %s', (argv, directory, output) => {
+    const { inputs, options } = fetchOf('fetch', 'http://a.test/x', ...argv);
+    expect([options.directory, inputs]).toEqual([directory, [{ url: 'http://a.test/x', output }]]);
   });
 
   it.each([
@@ -73,6 +71,15 @@ describe('-o and -d', () => {
     ['dir/', '-d'],
   ])('-o %s is refused and points to %s', (value, word) => {
     expect(complaintOf('fetch', 'http://a.test/', '-o', value)).toContain(word);
+  });
+
+  it.each([
+    [['http://a.test/x', 'http://a.test/y'], 'x', 'exactly one'],
+    [['list.txt'], 'x', 'exactly one'],
+    [['http://a.test/x'], 'x.PART', 'not yet whole'],
+    [['http://a.test/x'], '..', 'without a path'],
+  ])('%j -o %s is refused: %s', (operands, output, word) => {
+    expect(complaintOf('fetch', ...operands, '-o', output)).toContain(word);
   });
 });
 
@@ -86,10 +93,10 @@ describe('numbers', () => {
     [['--loops', '0'], { loops: 0 }],
     [['-m', '1.5'], { maxTimeMs: 1500 }],
     [['--max-time', '10m'], { maxTimeMs: 600_000 }],
-    [['--retry', '0'], { retry: { ...RETRY_DEFAULTS, attempts: 0 } }],
+    [['--retry', '0'], { retry: { attempts: 0 } }],
     [['-j', '3', '-j', '9'], { jobs: 9 }],
   ])('%j', (argv, expected) => {
-    expect(jobOf(...argv)).toMatchObject(expected);
+    expect(optionsOf(...argv)).toMatchObject(expected);
   });
 
   it.each([
@@ -149,14 +156,14 @@ describe('the request', () => {
       },
     ],
   ])('%j', (argv, expected) => {
-    expect(jobOf(...argv).request).toMatchObject(expected);
+    expect(optionsOf(...argv).request).toMatchObject(expected);
   });
 
   it('takes headers and cookies from files', () => {
     const directory = useTmp();
     const file = join(directory, 'file');
     writeFileSync(file, 'X-A: 1\r\n\nX-B: 2');
-    expect(jobOf('-H', `@${file}`, '-H', 'X-C: 3', '-b', file).request).toMatchObject({
+    expect(optionsOf('-H', `@${file}`, '-H', 'X-C: 3', '-b', file).request).toMatchObject({
       headers: ['X-A: 1', 'X-B: 2', 'X-C: 3'],
       cookieLines: ['X-A: 1', 'X-B: 2'],
     });
@@ -167,10 +174,10 @@ describe('the request', () => {
     writeFileSync(file, '');
     vi.stubEnv('SSL_CERT_FILE', '/ssl');
     vi.stubEnv('CURL_CA_BUNDLE', '');
-    expect(jobOf().request.cacert).toBe('/ssl');
+    expect(optionsOf().request?.cacert).toBe('/ssl');
     vi.stubEnv('CURL_CA_BUNDLE', '/bundle');
-    expect(jobOf().request.cacert).toBe('/bundle');
-    expect(jobOf('--cacert', file).request.cacert).toBe(file);
+    expect(optionsOf().request?.cacert).toBe('/bundle');
+    expect(optionsOf('--cacert', file).request?.cacert).toBe(file);
   });
 
   it.each([
@@ -194,7 +201,7 @@ describe('the request', () => {
 });
 
 it('--retry-on replaces what is retried, and --retry how often', () => {
-  expect(jobOf('--retry-on', '404,dns', '--retry', '2').retry).toEqual({
+  expect(optionsOf('--retry-on', '404,dns', '--retry', '2').retry).toEqual({
     attempts: 2,
     statuses: new Set([404]),
     kinds: new Set(['dns']),
@@ -223,7 +230,7 @@ it.each([
   ['-LOfZ#sS'],
   ['--location', '--remote-name', '--fail', '--parallel', '--progress-bar', '--remote-name-all'],
 ])('accepts %s without effect', (...argv) => {
-  expect(jobOf(...argv)).toEqual(jobOf());
+  expect(optionsOf(...argv)).toEqual(optionsOf());
 });
 
 it.each(['-X', '--request', '-T', '-F', '--data', '--data-raw', '--data-binary'])(

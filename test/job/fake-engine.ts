@@ -7,6 +7,8 @@ import {
   RECORD_FIELDS,
   RECORD_SIZE,
   type RecordField,
+  SAMPLE_HEADER,
+  SAMPLE_SIZE,
 } from '../../src/native/binding.ts';
 
 export type Answer = Partial<Record<RecordField, number>> &
@@ -19,11 +21,13 @@ export class FakeEngine {
   static answer: (target: NativeTarget, attempt: number) => Answer | undefined;
 
   readonly options: EngineOptions;
+  readonly jobs = 7;
   readonly added: NativeTarget[] = [];
   readonly batches: number[] = [];
   readonly paused: [url: string, pauseMs: number][] = [];
   mostInFlight = 0;
   isStopped = false;
+  isClosed = false;
 
   readonly #onWake: () => void;
   readonly #running = new Map<number, NativeTarget>();
@@ -92,9 +96,15 @@ export class FakeEngine {
     return this.#details.get(id);
   }
 
+  /** Each transfer has 10 of 20 bytes after a second. */
   sample(into: Float64Array): number {
-    into.set([0, this.#running.size, 0, 0]);
-    return 0;
+    const ids = [...this.#running.keys()].slice(0, (into.length - SAMPLE_HEADER) / SAMPLE_SIZE);
+    into.set([10 * this.#running.size, this.#running.size, 0, 0]);
+    into.set(
+      ids.flatMap((id) => [id, 10, 20, 1e6]),
+      SAMPLE_HEADER,
+    );
+    return ids.length;
   }
 
   pauseHost(url: string, pauseMs: number): void {
@@ -110,5 +120,10 @@ export class FakeEngine {
         this.end(id, { reason: REASON.stopped });
       }
     }
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    this.isClosed = true;
   }
 }

@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { EXIT, McurlError, UsageError } from '../../src/errors.ts';
-import type { JobOptions, Source } from '../../src/job/options.ts';
+import { EXIT } from '../../src/errors.ts';
+import { fetchAll, type Job } from '../../src/job/fetch.ts';
+import type { FetchOptions, Input, Inputs, Retry } from '../../src/job/options.ts';
 import type { Outcome } from '../../src/job/outcome.ts';
-import { RETRY_DEFAULTS } from '../../src/job/retry.ts';
-import { type Job, type JobListener, startJob } from '../../src/job/run.ts';
 import { REASON, RECORD_FLAG } from '../../src/native/binding.ts';
 import { useTmp } from '../support/tmp.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -22,45 +21,26 @@ const BUSY = { reason: REASON.http, responseCode: 503 };
 interface Run {
   readonly job: Job;
   readonly outcomes: Outcome[];
-  readonly retried: { url: string; attempt: number; delayMs: number; message: string }[];
-  readonly plans: { source: string | undefined; line: number; name: string; exists: boolean }[];
+  readonly retried: Retry[];
+  readonly finished: Promise<void>;
 }
 
-const url = (text: string): Source => ({ kind: 'url', url: text });
-const list = (path: string): Source => ({ kind: 'list', path });
+const list = (path: string): Input => ({ list: path });
 
-function start(
-  sources: readonly Source[],
-  options: Partial<JobOptions> = {},
-  listener: Partial<JobListener> = {},
-): Run {
+/** A job whose failures are taken as they come. */
+function start(inputs: Inputs, options: FetchOptions = {}): Run {
   const outcomes: Outcome[] = [];
-  const retried: Run['retried'] = [];
-  const plans: Run['plans'] = [];
-  const job = startJob(
-    {
-      sources,
-      directory: useTmp(),
-      jobs: 64,
-      maxPerHost: 16,
-      loops: 0,
-      overwrite: false,
-      dryRun: false,
-      json: false,
-      request: {},
-      retry: RETRY_DEFAULTS,
-      maxTimeMs: 0,
-      ...options,
-    },
-    {
-      everyOutcome: false,
-      onOutcome: (outcome) => outcomes.push(outcome),
-      onRetry: (target) => retried.push(target),
-      onPlan: (plan) => plans.push(plan),
-      ...listener,
-    },
-  );
-  return { job, outcomes, retried, plans };
+  const retried: Retry[] = [];
+  const job = fetchAll(inputs, {
+    directory: useTmp(),
+    outcomes: 'failures',
+    onRetry: (retry) => retried.push(retry),
+    ...options,
+  });
+  const take = async () => {
+    for await (const outcome of job) outcomes.push(outcome);
+  };
+  return { job, outcomes, retried, finished: take() };
 }
 
 /** A list file of these lines. */
@@ -82,21 +62,21 @@ beforeEach(() => {
 
 describe('a job', () => {
   it('of nothing is done at once', async () => {
-    for (const sources of [[], [list(useList())], [list(useList('# nothing', ''))]]) {
-      const { job } = start(sources);
-      await job.finished;
+    for (const inputs of [[], [list(useList())], [list(useList('# nothing', ''))]]) {
+      const { job, finished } = start(inputs);
+      await finished;
       expect(job.stats).toMatchObject({ read: 0, total: 0, readAll: true, exitCode: EXIT.ok });
       expect(FakeEngine.last.added).toEqual([]);
     }
   });
 
   it('hands every entry of every source to the engine, in order, each with its own name', async () => {
-    const { job, outcomes } = start(
-      [url('http://a/f'), list(useList('http://b/f', '# x', 'http://b/')), url('http://c/f')],
+    const { job, outcomes, finished } = start(
+      ['http://a/f', list(useList('http://b/f', '# x', 'http://b/')), 'http://c/f'],
       { maxTimeMs: 5000 },
     );
     expect(job.stats.total).toBeUndefined();
-    await job.finished;
+    await finished;
     const timeoutMs = 5000;
     const isRetry = false;
     expect(FakeEngine.last.added).toMatchObject([
@@ -112,8 +92,8 @@ describe('a job', () => {
   it('makes its directory and tells the engine what it needs', async () => {
     const directory = join(useTmp(), 'a', 'b');
     const request = { insecure: true };
-    const { job } = start([], { directory, request, jobs: 7, maxPerHost: 3, overwrite: true });
-    await job.finished;
+    const { finished } = start([], { directory, request, jobs: 7, maxPerHost: 3, overwrite: true });
+    await finished;
     expect(existsSync(directory)).toBe(true);
     expect(FakeEngine.last.options).toEqual({
       ...{ directory, request, jobs: 7, maxPerHost: 3, loops: 0, overwrite: true },
@@ -122,17 +102,17 @@ describe('a job', () => {
   });
 
   it('of URLs alone knows its total from the start', async () => {
-    const { job } = start([url('http://a/'), url('nonsense')]);
+    const { job, finished } = start(['http://a/', 'nonsense']);
     expect(job.stats.total).toBe(2);
-    await job.finished;
+    await finished;
     expect(job.stats.total).toBe(2);
   });
 
   it('counts what exists, and what could not be verified', async () => {
     FakeEngine.answer = ({ name }) =>
       name === 'a' ? { reason: REASON.exists } : { ...DONE, flags: RECORD_FLAG.unverified };
-    const { job } = start([url('http://h/a'), url('http://h/b')]);
-    await job.finished;
+    const { job, finished } = start(['http://h/a', 'http://h/b']);
+    await finished;
     expect(job.stats).toMatchObject({ done: 1, skipped: 1, unverified: 1, failed: 0, exitCode: 0 });
   });
 
@@ -140,8 +120,8 @@ describe('a job', () => {
     FakeEngine.answer = ({ name }) =>
       name === 'a' ? { reason: REASON.exists } : { ...DONE, responseCode: 200, sizeDelivered: 5 };
     const path = useList('', 'http://h/a', 'HTTP://user:secret@h/b');
-    const { job, outcomes } = start([url('http://h/c'), list(path)], {}, { everyOutcome: true });
-    await job.finished;
+    const { outcomes, finished } = start(['http://h/c', list(path)], { outcomes: 'all' });
+    await finished;
     expect(FakeEngine.last.options.keepDetails).toBe(true);
     expect(outcomes.sort((a, b) => a.urlnum - b.urlnum)).toMatchObject([
       { type: 'done', source: undefined, line: 1, urlnum: 0, name: 'c', exitCode: 0, retries: 0 },
@@ -157,37 +137,16 @@ describe('a job', () => {
   });
 
   it('keeps an entry as it was written', async () => {
-    const { job, outcomes } = start([list(useList(' HTTP://h '))], {}, { everyOutcome: true });
-    await job.finished;
+    const { outcomes, finished } = start([list(useList(' HTTP://h '))], { outcomes: 'all' });
+    await finished;
     expect(outcomes).toMatchObject([{ entry: 'HTTP://h', url: 'http://h/' }]);
   });
 
-  it('describes what is in flight and nothing else', async () => {
-    FakeEngine.answer = () => undefined;
-    const { job } = start([url('http://user:secret@h/a')]);
-    await vi.waitFor(() => expect(FakeEngine.last.added).toHaveLength(1));
-    const id = FakeEngine.last.added[0]?.id as number;
-    expect(job.describe(id)).toEqual({ url: 'http://h/a', name: 'a' });
-    expect(job.describe(id + 1)).toBeUndefined();
-    FakeEngine.last.end(id, DONE);
-    await job.finished;
-    expect(job.describe(id)).toBeUndefined();
-  });
-
-  it('rejects when the engine gives a record that belongs to nothing', async () => {
+  it('throws when the engine gives a record that belongs to nothing', async () => {
     FakeEngine.answer = ({ id }) => ({ ...DONE, id: id + 1 });
-    const { job } = start([url('http://h/a')]);
+    const { finished } = start(['http://h/a']);
     FakeEngine.last.end(5, DONE);
-    await expect(job.finished).rejects.toThrow('target 5');
-  });
-
-  it('rejects when its listener throws', async () => {
-    FakeEngine.answer = () => GONE;
-    const onOutcome = () => {
-      throw new Error('listener');
-    };
-    const { job } = start([url('http://h/a')], {}, { onOutcome });
-    await expect(job.finished).rejects.toThrow('listener');
+    await expect(finished).rejects.toThrow('target 5');
   });
 });
 
@@ -200,8 +159,8 @@ describe('a bad line', () => {
       'http://h/\u0001',
       'http://h/a',
     );
-    const { job, outcomes } = start([list(path)]);
-    await job.finished;
+    const { job, outcomes, finished } = start([list(path)]);
+    await finished;
     const bad = { type: 'fail', kind: 'list', exitCode: EXIT.usage, source: path, name: undefined };
     expect(outcomes).toMatchObject([
       { ...bad, line: 2, urlnum: 1, entry: 'h/a', url: 'h/a', record: undefined },
@@ -215,8 +174,8 @@ describe('a bad line', () => {
   });
 
   it('is an argument with a control character, too', async () => {
-    const { job, outcomes } = start([url('http://h/\n'), url('http://h/a')]);
-    await job.finished;
+    const { job, outcomes, finished } = start(['http://h/\n', 'http://h/a']);
+    await finished;
     expect(outcomes).toMatchObject([{ line: 1, source: undefined, kind: 'list' }]);
     expect(job.stats.done).toBe(1);
   });
@@ -224,10 +183,10 @@ describe('a bad line', () => {
 
 describe('schemes', () => {
   it('are those of --proto', async () => {
-    const { job } = start([url('ftp://h/a'), url('http://h/a')], {
+    const { job, finished } = start(['ftp://h/a', 'http://h/a'], {
       request: { protocols: ['ftp'] },
     });
-    await job.finished;
+    await finished;
     expect(job.stats).toMatchObject({ done: 1, failed: 1 });
     expect(FakeEngine.last.added).toMatchObject([{ url: 'ftp://h/a' }]);
   });
@@ -239,10 +198,8 @@ describe('failures', () => {
       name === 'tls'
         ? { reason: REASON.transfer, result: 60, error: 'self-signed certificate' }
         : { ...GONE, urlEffective: 'https://user:secret@moved:8443/x' };
-    const { job, outcomes } = start(
-      ['http://h/1', 'https://h/tls', 'http://h/2'].map((text) => url(text)),
-    );
-    await job.finished;
+    const { job, outcomes, finished } = start(['http://h/1', 'https://h/tls', 'http://h/2']);
+    await finished;
     expect(outcomes).toMatchObject([
       {
         name: '1',
@@ -268,8 +225,8 @@ describe('failures', () => {
   it('on ever more hosts take no more memory', async () => {
     FakeEngine.answer = () => GONE;
     const lines = Array.from({ length: 10_050 }, (_, index) => `http://host${index}/`);
-    const { job } = start([list(useList(lines))]);
-    await job.finished;
+    const { job, finished } = start([list(useList(lines))]);
+    await finished;
     expect(job.stats.failures.size).toBe(10_001);
     expect(job.stats.failures.get('http other')?.count).toBe(50);
   });
@@ -285,14 +242,10 @@ describe('a retry', () => {
 
   it('goes to the engine again with the same id and name, ahead of others', async () => {
     FakeEngine.answer = (_, attempt) => (attempt < 3 ? BUSY : DONE);
-    const { job, outcomes, retried } = start([url('http://h/a')], {}, { everyOutcome: true });
-    await job.finished;
-    const [first, second, third] = FakeEngine.last.added;
-    expect(FakeEngine.last.added).toHaveLength(3);
-    expect([second, third]).toEqual([
-      { ...first, isRetry: true },
-      { ...first, isRetry: true },
-    ]);
+    const { job, outcomes, retried, finished } = start(['http://h/a'], { outcomes: 'all' });
+    await finished;
+    const again = { id: 0, url: 'http://h/a', name: 'a', isRetry: true };
+    expect(FakeEngine.last.added).toMatchObject([{ ...again, isRetry: false }, again, again]);
     expect(job.stats).toMatchObject({ read: 1, done: 1, failed: 0, retries: 2, sleeping: 0 });
     expect(outcomes).toMatchObject([{ type: 'done', retries: 2 }]);
     expect(retried).toMatchObject([
@@ -303,10 +256,10 @@ describe('a retry', () => {
 
   it('is given up after so many', async () => {
     FakeEngine.answer = () => BUSY;
-    const { job, outcomes } = start([url('http://h/a')], {
-      retry: { ...RETRY_DEFAULTS, attempts: 2 },
+    const { job, outcomes, finished } = start(['http://h/a'], {
+      retry: { attempts: 2 },
     });
-    await job.finished;
+    await finished;
     expect(FakeEngine.last.added).toHaveLength(3);
     expect(outcomes).toMatchObject([{ type: 'fail', kind: 'http', retries: 2, name: 'a' }]);
     expect(job.stats).toMatchObject({ failed: 1, mayPass: 1, retries: 2, exitCode: EXIT.server });
@@ -318,12 +271,12 @@ describe('a retry', () => {
       attempt === 1 ? { ...BUSY, retryAfterMs: 300, urlEffective } : DONE;
     const startedMs = performance.now();
     let sleeping = 0;
-    const run = start(
-      [url('http://h/a')],
-      {},
-      { onRetry: () => (sleeping = run.job.stats.sleeping) },
-    );
-    await run.job.finished;
+    const run = start(['http://h/a'], {
+      onRetry: () => {
+        sleeping = run.job.stats.sleeping;
+      },
+    });
+    await run.finished;
     expect(performance.now() - startedMs).toBeGreaterThan(295);
     expect(FakeEngine.last.paused).toEqual([[urlEffective, 300]]);
     expect(sleeping).toBe(1);
@@ -333,8 +286,8 @@ describe('a retry', () => {
   it('has what is left of --max-time', async () => {
     FakeEngine.answer = (_, attempt) =>
       attempt === 1 ? { ...BUSY, timeTotalUs: 1_500_000 } : DONE;
-    const { job } = start([url('http://h/a')], { maxTimeMs: 5000 });
-    await job.finished;
+    const { finished } = start(['http://h/a'], { maxTimeMs: 5000 });
+    await finished;
     expect(FakeEngine.last.added.map(({ timeoutMs }) => timeoutMs)).toEqual([5000, 3500]);
   });
 });
@@ -344,8 +297,8 @@ describe('a long list', () => {
   const longList = () => useList(Array.from({ length: LINES }, (_, index) => `http://h/${index}`));
 
   it('is never in memory: 64 Ki targets are in flight at most, and ids are used again', async () => {
-    const { job } = start([list(longList())]);
-    await job.finished;
+    const { job, finished } = start([list(longList())]);
+    await finished;
     const engine = FakeEngine.last;
     expect(job.stats).toMatchObject({ read: LINES, done: LINES, total: LINES });
     expect(engine.batches[0]).toBeLessThanOrEqual(64);
@@ -355,18 +308,18 @@ describe('a long list', () => {
     expect(engine.added.every(({ name }, index) => name === String(index))).toBe(true);
   });
 
-  it('is counted ahead while its beginning is in flight, with the sources after it', async () => {
+  it('is counted ahead while its beginning is in flight, with the inputs after it', async () => {
     FakeEngine.answer = () => undefined;
-    const { job } = start([url('http://h/x'), list(longList()), url('http://h/y')]);
+    const { job, finished } = start(['http://h/x', list(longList()), 'http://h/y']);
     await vi.waitFor(() => expect(job.stats.total).toBe(LINES + 2), { timeout: 10_000 });
     expect(job.stats).toMatchObject({ read: 65_536, readAll: false });
     job.stop();
-    await job.finished;
+    await finished;
   });
 
   it('is read on when half of the window is free, and not before', async () => {
     FakeEngine.answer = () => undefined;
-    const { job } = start([list(longList())]);
+    const { job, finished } = start([list(longList())]);
     await vi.waitFor(() => expect(job.stats.read).toBe(65_536), { timeout: 10_000 });
     const engine = FakeEngine.last;
     for (let id = 0; id < 30_000; id += 1) {
@@ -379,27 +332,7 @@ describe('a long list', () => {
     }
     await vi.waitFor(() => expect(job.stats.read).toBe(65_536 + 35_000));
     job.stop();
-    await job.finished;
-  });
-
-  it('is not read while the consumer of outcomes is full', async () => {
-    let isFull = true;
-    let asked = 0;
-    const { job } = start(
-      [list(longList())],
-      {},
-      {
-        isFull: () => {
-          asked += 1;
-          return isFull;
-        },
-      },
-    );
-    await vi.waitFor(() => expect(asked).toBeGreaterThan(3));
-    expect(job.stats.read).toBe(0);
-    isFull = false;
-    await job.finished;
-    expect(job.stats.done).toBe(LINES);
+    await finished;
   });
 });
 
@@ -407,11 +340,11 @@ describe('stop', () => {
   it('ends what runs, cancels what sleeps, starts nothing more, and tells no outcome of it', async () => {
     FakeEngine.answer = ({ name }) =>
       name === 'b' ? { ...BUSY, retryAfterMs: 60_000 } : undefined;
-    const { job, outcomes } = start([url('http://h/a'), url('http://h/b')]);
+    const { job, outcomes, finished } = start(['http://h/a', 'http://h/b']);
     await vi.waitFor(() => expect(job.stats.sleeping).toBe(1));
     job.stop();
     job.stop();
-    await job.finished;
+    await finished;
     expect(FakeEngine.last.isStopped).toBe(true);
     expect(FakeEngine.last.added).toHaveLength(2);
     expect(outcomes).toEqual([]);
@@ -420,12 +353,12 @@ describe('stop', () => {
 
   it('still counts what was done in time', async () => {
     FakeEngine.answer = () => undefined;
-    const { job } = start([url('http://h/a'), url('http://h/b')]);
+    const { job, finished } = start(['http://h/a', 'http://h/b']);
     await vi.waitFor(() => expect(FakeEngine.last.added).toHaveLength(2));
     FakeEngine.last.end(0, DONE);
     FakeEngine.last.end(1, BUSY);
     job.stop();
-    await job.finished;
+    await finished;
     expect(job.stats).toMatchObject({ done: 1, failed: 0, retries: 0 });
   });
 
@@ -435,70 +368,10 @@ describe('stop', () => {
     const writer = openSync(path, 'r+');
     onTestFinished(() => closeSync(writer));
     writeSync(writer, 'http://h/a\n');
-    const { job } = start([list(path)]);
+    const { job, finished } = start([list(path)]);
     await vi.waitFor(() => expect(job.stats.done).toBe(1));
     job.stop();
-    await job.finished;
+    await finished;
     expect(job.stats.readAll).toBe(false);
-  });
-});
-
-describe('a dry run', () => {
-  it('plans everything, looks what exists, and touches nothing', async () => {
-    const directory = useTmp();
-    writeFileSync(join(directory, 'a'), '');
-    mkdirSync(join(directory, 'b'));
-    const path = useList('http://user:secret@h/a', 'nonsense', 'http://h/b', 'http://h/a');
-    const { job, plans, outcomes } = start([list(path)], { directory, dryRun: true });
-    await job.finished;
-    expect(job.engine).toBeUndefined();
-    expect(plans).toEqual([
-      { source: path, line: 1, url: 'http://h/a', name: 'a', exists: true },
-      { source: path, line: 3, url: 'http://h/b', name: 'b', exists: false },
-      { source: path, line: 4, url: 'http://h/a', name: 'a.2', exists: false },
-    ]);
-    expect(outcomes).toMatchObject([{ kind: 'list', line: 2 }]);
-    expect(job.stats).toMatchObject({ read: 4, total: 4, failed: 1, exitCode: EXIT.usage });
-  });
-
-  it('makes no directory', async () => {
-    const directory = join(useTmp(), 'new');
-    const { job } = start([url('http://h/a')], { directory, dryRun: true });
-    await job.finished;
-    expect(existsSync(directory)).toBe(false);
-  });
-});
-
-describe('a job cannot start', () => {
-  it.each<[string, readonly Source[], Partial<JobOptions>, RegExp]>([
-    [
-      '-o with two URLs',
-      [url('http://h/a'), url('http://h/b')],
-      { outputName: 'x' },
-      /exactly one/,
-    ],
-    ['-o with a list', [list('/dev/null')], { outputName: 'x' }, /exactly one/],
-    ['-o with a path', [url('http://h/a')], { outputName: '../x' }, /without a path/],
-    ['-o with a name too long', [url('http://h/a')], { outputName: 'x'.repeat(251) }, /250 bytes/],
-    ['a missing list', [url('http://h/a'), list('/nowhere')], {}, /no list file \/nowhere/],
-    ['a directory as list', [list('/tmp')], {}, /is a directory/],
-    ['stdin twice', [list('-'), list('-')], {}, /only once/],
-  ])('with %s', (_, sources, options, message) => {
-    expect(() => start(sources, options)).toThrow(UsageError);
-    expect(() => start(sources, options)).toThrow(message);
-  });
-
-  it('in a directory that is a file', () => {
-    const directory = join(useTmp(), 'file');
-    writeFileSync(directory, '');
-    const attempt = () => start([], { directory });
-    expect(attempt).toThrow(McurlError);
-    expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_MCURL_DIRECTORY' }));
-  });
-
-  it('but -o names the file of one URL', async () => {
-    const { job } = start([url('http://h/a')], { outputName: '.x' });
-    await job.finished;
-    expect(FakeEngine.last.added).toMatchObject([{ name: '.x' }]);
   });
 });

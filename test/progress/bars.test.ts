@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../src/job/run.ts';
-import { SAMPLE_HEADER } from '../../src/native/binding.ts';
+import type { Job } from '../../src/job/fetch.ts';
 import type { Output } from '../../src/output.ts';
 import { startBars } from '../../src/progress/bars.ts';
 
@@ -24,16 +23,14 @@ function useBars(columns: number, rows: number, inFlight: number) {
       ...{ startedAtMs: 0, read: 100, total: 100, readAll: true, done: 3, skipped: 0, failed: 0 },
       ...{ retries: 0, sleeping: 0, unverified: 0, exitCode: 0, failures: new Map() },
     },
-    engine: {
-      sample(into: Float64Array) {
-        into[0] = 1024;
-        for (let index = 0; index < inFlight; index++) {
-          into.set([index, 50, 100, 2e6], SAMPLE_HEADER + index * 4);
-        }
-        return inFlight;
-      },
-    },
-    describe: (id: number) => ({ url: 'http://a.test/', name: `file-${id}` }),
+    sample: () => ({
+      bytes: 1024,
+      running: inFlight,
+      transfers: Array.from({ length: inFlight }, (_, id) => ({
+        ...{ id, url: 'http://a.test/', name: `file-${id}` },
+        ...{ received: 50, expected: 100, ageMs: 2000 },
+      })),
+    }),
   };
   const progress = startBars(job as unknown as Job, window, output as unknown as Output);
   return { writes, output, window, progress, job };
@@ -88,11 +85,8 @@ describe('a frame', () => {
   it('keeps the place of bars that come and go', () => {
     const { writes, progress, job } = useBars(100, 24, 3);
     vi.advanceTimersByTime(FRAME_MS);
-    job.engine.sample = (into) => {
-      into.set([0, 2, 80, 100, 3e6]);
-      into.set([2, 80, 100, 3e6], SAMPLE_HEADER);
-      return 1;
-    };
+    const [, , last] = job.sample().transfers;
+    job.sample = () => ({ bytes: 1024, running: 1, transfers: last ? [last] : [] });
     vi.advanceTimersByTime(FRAME_MS);
     const [, first, second, third] = writes.at(-1)?.split('\n') ?? [];
     expect([first, second].join()).not.toContain('file-');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Job } from '../../src/job/run.ts';
+import type { Job } from '../../src/job/fetch.ts';
 import type { Output } from '../../src/output.ts';
 import { startLines } from '../../src/progress/lines.ts';
 
@@ -17,14 +17,9 @@ it('is one plain line every 10 s, until it is stopped', () => {
     ...{ failed: 0, retries: 0, sleeping: 0, unverified: 0, exitCode: 0, failures: new Map() },
   };
   let bytes = 0;
-  const engine = {
-    sample(into: Float64Array) {
-      into[0] = bytes;
-      return 0;
-    },
-  };
+  const sample = () => ({ bytes, running: 0, transfers: [] });
   const output = { write: (text: string) => writes.push(text) };
-  const progress = startLines({ stats, engine } as unknown as Job, output as unknown as Output);
+  const progress = startLines({ stats, sample } as unknown as Job, output as unknown as Output);
   progress.print('mcurl: a failure');
   vi.advanceTimersByTime(9999);
   expect(writes).toEqual(['mcurl: a failure\n']);

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/job/outcome.ts';
-import { RECORD_FIELDS, RECORD_FLAG } from '../../src/native/binding.ts';
+import { RECORD_FIELDS, RECORD_FLAG, type RecordField } from '../../src/native/binding.ts';
 import { outcomeLine, planLine } from '../../src/report/events.ts';
 
 const TS = '2026-01-02T03:04:05.678Z';
 
-function record(values: Readonly<Record<string, number>> = {}): Record<string, number> {
-  return { ...Object.fromEntries(RECORD_FIELDS.map((field) => [field, 0])), ...values };
+function record(values: Partial<Record<RecordField, number>> = {}) {
+  const zeros = Object.fromEntries(RECORD_FIELDS.map((field) => [field, 0]));
+  return { ...(zeros as Record<RecordField, number>), ...values };
 }
 
 const DONE: Outcome = {
@@ -159,7 +160,7 @@ it('is one harmless line whatever the server says', () => {
 
 it('a plan has line, source, URL and path', () => {
   const plan = { source: 'l', line: 3, url: 'http://a.test/"', name: 'a', exists: true };
-  expect(JSON.parse(planLine(plan, 'out'))).toEqual({
+  expect(JSON.parse(planLine({ type: 'plan', ...plan }, 'out'))).toEqual({
     ...{ type: 'plan', line: 3, source: 'l', url: 'http://a.test/"' },
     ...{ filename_effective: 'out/a', exists: true },
   });

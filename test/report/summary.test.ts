@@ -118,5 +118,5 @@ it.each([
   [true, 'http://a.test/\\x1b -> out/x (exists)\n'],
 ])('a plan that exists: %s', (exists, text) => {
   const plan = { source: undefined, line: 1, url: 'http://a.test/\x1b', name: 'x', exists };
-  expect(planText(plan, 'out')).toBe(text);
+  expect(planText({ type: 'plan', ...plan }, 'out')).toBe(text);
 });

@@ -1,0 +1,134 @@
+/** What a job is given, as batches of entries: URLs, entries with options, and lists, in the order given. */
+import { UsageError } from '../errors.ts';
+import { countEntries } from '../list/count.ts';
+import { checkList, type Entry, readList, textProblem } from '../list/lines.ts';
+import type { Input, Inputs, ListInput } from './options.ts';
+import { outputProblem } from './plan.ts';
+
+/** Entries of one list; `source` is undefined for those given by themselves. */
+export interface Batch {
+  readonly source: string | undefined;
+  readonly entries: readonly Entry[];
+}
+
+/** Entries given by themselves that go on together; those of an async iterable go on one by one, as they come. */
+const TOGETHER = 1024;
+
+/**
+ * Looks at an array of inputs before anything starts; of any other iterable nothing can be known.
+ *
+ * @throws UsageError `ERR_MCURL_LIST` when a list cannot be read, `ERR_MCURL_OPTION` when a name is none
+ */
+export function checkInputs(inputs: Inputs): void {
+  if (!Array.isArray(inputs)) {
+    return;
+  }
+  const all: readonly Input[] = inputs;
+  for (const input of all) {
+    const problem = isEntry(input) && input.output !== undefined && outputProblem(input.output);
+    if (problem) {
+      throw new UsageError('ERR_MCURL_OPTION', `output ${problem}`);
+    }
+  }
+  const lists = all.filter(isList);
+  if (lists.filter(({ list }) => list === '-').length > 1) {
+    throw new UsageError('ERR_MCURL_LIST', 'stdin (-) can be read only once: name it once');
+  }
+  for (const { list } of lists) {
+    checkList(list);
+  }
+}
+
+/** How many entries there are, if that takes no reading: undefined as soon as there is a list. */
+export function knownTotal(inputs: Inputs): number | undefined {
+  return Array.isArray(inputs) && !inputs.some(isList) ? inputs.length : undefined;
+}
+
+/** Reads all lists, and nothing but counts. @returns undefined when only the first reader can tell, or when aborted */
+export async function countInputs(
+  inputs: Inputs,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (!Array.isArray(inputs)) {
+    return undefined;
+  }
+  let total = 0;
+  for (const input of inputs as readonly Input[]) {
+    const count = isList(input) ? await countEntries(input.list, signal) : 1;
+    if (count === undefined) {
+      return undefined;
+    }
+    total += count;
+  }
+  return total;
+}
+
+/**
+ * Reads inputs as fast as batches are taken.
+ *
+ * @param signal ends the reading, also of an iterable that has nothing to say now
+ * @throws UsageError `ERR_MCURL_INPUT` for an input that is none, and whatever the iterable throws
+ */
+export async function* readInputs(inputs: Inputs, signal: AbortSignal): AsyncGenerator<Batch> {
+  const isAsync = Symbol.asyncIterator in inputs;
+  const iterator = isAsync ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();
+  let isOver = false;
+  const leave = () => {
+    if (!isOver) {
+      // Not waited for: one that hangs hangs alone.
+      Promise.resolve(iterator.return?.()).catch(() => {});
+    }
+    isOver = true;
+  };
+  signal.addEventListener('abort', leave);
+  try {
+    let entries: Entry[] = [];
+    for (let position = 1; !signal.aborted; position += 1) {
+      const next = isAsync ? await iterator.next() : (iterator.next() as IteratorResult<Input>);
+      if (next.done === true) {
+        isOver = true;
+        break;
+      }
+      const input = next.value;
+      if (!isList(input)) {
+        entries.push(entryOf(input, position));
+      }
+      if (entries.length > 0 && (isAsync || isList(input) || entries.length === TOGETHER)) {
+        yield { source: undefined, entries };
+        entries = [];
+      }
+      if (isList(input)) {
+        for await (const ofList of readList(input.list, signal)) {
+          yield { source: input.list, entries: ofList };
+        }
+      }
+    }
+    if (entries.length > 0) {
+      yield { source: undefined, entries };
+    }
+  } finally {
+    signal.removeEventListener('abort', leave);
+    leave();
+  }
+}
+
+function isList(input: Input): input is ListInput {
+  return typeof input === 'object' && input !== null && 'list' in input;
+}
+
+function isEntry(input: Input) {
+  return typeof input === 'object' && input !== null && 'url' in input;
+}
+
+function entryOf(input: Exclude<Input, ListInput>, line: number): Entry {
+  const { url, output } = isEntry(input) ? input : { url: input, output: undefined };
+  if (typeof url !== 'string' && !(url instanceof URL)) {
+    throw new UsageError(
+      'ERR_MCURL_INPUT',
+      `input ${line} is ${typeof input}: expected a URL, { url } or { list }`,
+    );
+  }
+  const text = String(url);
+  const problem = textProblem(text);
+  return output === undefined ? { line, text, problem } : { line, text, problem, output };
+}
