@@ -1,9 +1,9 @@
 /** What a job is given, as batches of entries: URLs, entries with options, and lists, in the order given. */
 import { UsageError } from '../errors.ts';
 import { countEntries } from '../list/count.ts';
-import { checkList, type Entry, readList, textProblem } from '../list/lines.ts';
+import { type Entry, outputProblem } from '../list/entry.ts';
+import { checkList, readList, textProblem } from '../list/lines.ts';
 import type { Input, Inputs, ListInput } from './options.ts';
-import { outputProblem } from './plan.ts';
 
 /** Entries of one list; `source` is undefined for those given by themselves. */
 export interface Batch {

@@ -35,7 +35,7 @@ export function nameFromPath(pathname: string): string {
   ) {
     return segment;
   }
-  return safeName(percentDecoded(segment));
+  return safeName(percentDecoded(segment)) || FALLBACK;
 }
 
 /** Decodes each %XX; what is no UTF-8 then becomes U+FFFD. */
@@ -49,7 +49,8 @@ function percentDecoded(text: string): string {
   return Buffer.from(binary, 'latin1').toString('utf8');
 }
 
-function safeName(text: string): string {
+/** What is left of `text` as one safe path component of at most 240 bytes; empty when nothing is. */
+export function safeName(text: string): string {
   // Cut after decoding: %2F and %5C hide separators.
   let name = text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
   name = name.replace(UNSAFE, '_');
@@ -63,7 +64,7 @@ function safeName(text: string): string {
   if (PART.test(name)) {
     name += '_';
   }
-  return name === '' ? FALLBACK : name;
+  return name;
 }
 
 /** Without leading spaces and without trailing dots and spaces, which Windows drops by itself. */
@@ -98,6 +99,27 @@ function split(name: string): { stem: string; extension: string } {
     : { stem: name, extension: '' };
 }
 
+/** The name that `take` makes of `name` and a number; 0 is none. */
+export function withSuffix(name: string, suffix: number): string {
+  if (suffix === 0) {
+    return name;
+  }
+  const { stem, extension } = split(name);
+  return `${stem}.${suffix}${extension}`;
+}
+
+/** The number for which `withSuffix` makes `given` of `name`; undefined when there is none. */
+export function suffixOf(name: string, given: string): number | undefined {
+  if (given === name) {
+    return 0;
+  }
+  const { stem, extension } = split(name);
+  const suffix = Number(given.slice(stem.length + 1, given.length - extension.length));
+  return Number.isSafeInteger(suffix) && suffix >= 2 && withSuffix(name, suffix) === given
+    ? suffix
+    : undefined;
+}
+
 /** What names that would meet on some disk have in common: case and normalisation do not count. */
 function canonical(name: string): string {
   // By way of upper case, so that ß and ss, ſ and s meet too.
@@ -127,6 +149,15 @@ export class Names {
     return this.#table.byteLength;
   }
 
+  /** Takes `name` as it is; it may be taken already. */
+  reserve(name: string): void {
+    this.#hash(name);
+    const at = this.#find();
+    if (this.#table[at + 2] === 0) {
+      this.#insert(at);
+    }
+  }
+
   /** Takes `name`, or when it is taken the first free of `stem.2.ext`, `stem.3.ext` … */
   take(name: string): string {
     this.#hash(name);
@@ -135,9 +166,8 @@ export class Names {
       this.#insert(at);
       return name;
     }
-    const { stem, extension } = split(name);
     for (let suffix = this.#table[at + 2] as number; ; suffix += 1) {
-      const candidate = `${stem}.${suffix}${extension}`;
+      const candidate = withSuffix(name, suffix);
       this.#hash(candidate);
       const place = this.#find();
       if (this.#table[place + 2] === 0) {

@@ -1,27 +1,14 @@
 /** Entry to target: what a line must be to be fetched, and what of it may be shown. */
-import type { Entry } from '../list/lines.ts';
+import { type Entry, outputProblem } from '../list/entry.ts';
 import type { RequestOptions } from '../native/binding.ts';
 import { type Names, nameFromPath } from './names.ts';
 
-/** `.part` must fit behind a name that the user chose. */
-const MAX_OUTPUT_NAME_BYTES = 250;
+/** For who may not know lists. */
+export { outputProblem } from '../list/entry.ts';
 
 /** What may be fetched, as WHATWG writes schemes (`https:`). */
 export function schemesOf({ protocols = ['http', 'https'] }: RequestOptions): ReadonlySet<string> {
   return new Set(protocols.map((name) => `${name}:`));
-}
-
-/** Why a name that the user chose cannot be one; undefined when it can. */
-export function outputProblem(name: string): string | undefined {
-  if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
-    return `${name}: expected a file name without a path; choose the directory with -d`;
-  }
-  if (/\.part$/i.test(name)) {
-    return `${name}: files that end in .part are those not yet whole; choose another name`;
-  }
-  return Buffer.byteLength(name) > MAX_OUTPUT_NAME_BYTES
-    ? `the name is longer than ${MAX_OUTPUT_NAME_BYTES} bytes`
-    : undefined;
 }
 
 /** The href and the name of an entry, or why it is bad. Takes the name. */

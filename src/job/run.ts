@@ -1,6 +1,6 @@
 /** The conductor: entries in, targets to the engine, records back, retries, outcomes out. */
 import { EXIT } from '../errors.ts';
-import type { Entry } from '../list/lines.ts';
+import type { Entry } from '../list/entry.ts';
 import {
   type NativeTarget,
   REASON,

@@ -5,6 +5,20 @@ import { isBlank, isGzip, withoutBom } from './lines.ts';
 const CHUNK_BYTES = 1024 * 1024;
 const LF = 0x0a;
 const HASH = 0x23;
+const EQUALS = 0x3d;
+const SPACE = 0x20;
+const TAB = 0x09;
+const HYPHEN = 0x2d;
+const NINE = 0x39;
+
+/** Where in a line the reader is: `name` is a word at the beginning of an indented one, `named` behind it. */
+type State = 'start' | 'indented' | 'name' | 'named' | 'decided';
+
+/** What the name of an option is made of, as `parseOption` has it. */
+function isWord(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (lower >= 0x61 && lower <= 0x7a) || (byte >= 0x30 && byte <= NINE) || byte === HYPHEN;
+}
 
 /**
  * How many entries `readList` will find, bad ones included.
@@ -24,12 +38,11 @@ export async function countEntries(path: string, signal: AbortSignal): Promise<n
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     let count = 0;
     let isStart = true;
-    /** The line has shown its first character that is no blank. */
-    let isDecided = false;
+    let state: State = 'start';
     while (!signal.aborted) {
       const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
       if (bytesRead === 0) {
-        return count;
+        return count + (state === 'name' || state === 'named' ? 1 : 0);
       }
       let chunk: Buffer = buffer.subarray(0, bytesRead);
       if (isStart) {
@@ -40,17 +53,33 @@ export async function countEntries(path: string, signal: AbortSignal): Promise<n
         chunk = withoutBom(chunk);
       }
       for (let at = 0; at < chunk.length; at += 1) {
-        if (isDecided) {
+        if (state === 'decided') {
           at = chunk.indexOf(LF, at);
           if (at < 0) {
             break;
           }
         }
         const byte = chunk[at] as number;
+        if (state === 'name' || state === 'named') {
+          if (state === 'name' && isWord(byte)) {
+            continue;
+          }
+          if (byte === SPACE || byte === TAB) {
+            state = 'named';
+            continue;
+          }
+          // An option of the entry before it, when there is one.
+          count += byte === EQUALS && count > 0 ? 0 : 1;
+          state = 'decided';
+        }
         if (byte === LF) {
-          isDecided = false;
-        } else if (!isBlank(byte)) {
-          isDecided = true;
+          state = 'start';
+        } else if (isBlank(byte)) {
+          state = state === 'start' ? 'indented' : state;
+        } else if (state === 'indented' && isWord(byte) && byte > NINE) {
+          state = 'name';
+        } else if (state !== 'decided') {
+          state = 'decided';
           count += byte === HASH ? 0 : 1;
         }
       }

@@ -3,18 +3,7 @@ import { accessSync, constants, createReadStream, statSync } from 'node:fs';
 import { addAbortSignal, pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { UsageError } from '../errors.ts';
-
-/** One item of a list, as the user wrote it. */
-export interface Entry {
-  /** Line in the list, from 1. */
-  readonly line: number;
-  /** The line without surrounding blanks; the beginning of it when it is too long. */
-  readonly text: string;
-  /** Why the line is bad, for people; undefined when it may be a URL. */
-  readonly problem: string | undefined;
-  /** The name it is to have. */
-  readonly output?: string;
-}
+import { type Entry, parseOption, withOption } from './entry.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** UTF-16 units; a longer line is bad. */
@@ -22,6 +11,8 @@ const MAX_LINE = 64 * 1024;
 /** A line of that many bytes is longer than MAX_LINE in any script. */
 const MAX_CARRY_BYTES = 3 * MAX_LINE;
 const EXCERPT = 100;
+/** An entry at the end of what a pipe gave so far waits so long for its options. */
+const PAUSE_MS = 500;
 
 const LF = 0x0a;
 const HASH = 0x23;
@@ -54,8 +45,13 @@ export function textProblem(text: string): string | undefined {
   return `the line holds a control character (0x${code}): percent-encode it as %${code.toUpperCase()}`;
 }
 
-/** Cuts bytes into entries: drops blank lines, `#` comments, a BOM, CR, and the blanks around an entry. */
+/**
+ * Cuts bytes into entries: drops blank lines, `#` comments, a BOM, CR, and the blanks around an entry. The last entry is held back,
+ * as its options may follow: indented lines `name=value`.
+ */
 export class LineSplitter {
+  /** The last entry, when it may get options. */
+  #held: Entry | undefined;
   #line = 0;
   #carry: Buffer = EMPTY;
   #isStart = true;
@@ -68,13 +64,31 @@ export class LineSplitter {
   }
 
   push(chunk: Buffer): Entry[] {
-    const entries: Entry[] = [];
+    const entries = this.release();
+    this.#push(chunk, entries);
+    this.#held = entries.pop();
+    return entries;
+  }
+
+  /** Nothing has come for a while: an entry is held back no longer, unless half a line is there already. */
+  pause(): Entry[] {
+    return this.#carry.length === 0 ? this.release() : [];
+  }
+
+  /** The entry that is held back; an option that comes later has no entry. */
+  release(): Entry[] {
+    const entries = this.#held === undefined ? [] : [this.#held];
+    this.#held = undefined;
+    return entries;
+  }
+
+  #push(chunk: Buffer, entries: Entry[]): void {
     let bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk]);
     this.#carry = EMPTY;
     if (this.#isStart) {
       if (bytes.length < 3) {
         this.#carry = bytes;
-        return entries;
+        return;
       }
       this.#isStart = false;
       bytes = withoutBom(bytes);
@@ -82,7 +96,7 @@ export class LineSplitter {
     if (this.#isSkipping) {
       const newline = bytes.indexOf(LF);
       if (newline < 0) {
-        return entries;
+        return;
       }
       this.#isSkipping = false;
       this.#line += 1;
@@ -94,12 +108,11 @@ export class LineSplitter {
     if (this.#carry.length > MAX_CARRY_BYTES) {
       this.#overflow(entries);
     }
-    return entries;
   }
 
-  /** The last line, when no newline ended it. */
+  /** The entry held back, and the last line, when no newline ended it. */
   end(): Entry[] {
-    const entries: Entry[] = [];
+    const entries = this.release();
     this.#split(`${withoutBom(this.#carry).toString('utf8')}\n`, entries);
     this.#carry = EMPTY;
     return entries;
@@ -113,18 +126,22 @@ export class LineSplitter {
       this.#line += 1;
       let from = start;
       let to = newline;
-      start = newline + 1;
       while (from < to && isBlank(text.charCodeAt(from))) {
         from += 1;
       }
       while (to > from && isBlank(text.charCodeAt(to - 1))) {
         to -= 1;
       }
+      const isIndented = from > start;
+      start = newline + 1;
       if (from === to || text.charCodeAt(from) === HASH) {
         continue;
       }
       const entry = text.slice(from, to);
-      if (isSuspicious || entry.length > MAX_LINE) {
+      const option = isIndented ? parseOption(entry) : undefined;
+      if (option !== undefined) {
+        entries.push(optioned(entries.pop(), this.#line, entry, option));
+      } else if (isSuspicious || entry.length > MAX_LINE) {
         entries.push(checked(this.#line, entry));
       } else {
         entries.push({ line: this.#line, text: entry, problem: undefined });
@@ -152,8 +169,39 @@ export class LineSplitter {
 }
 
 function checked(line: number, text: string): Entry {
-  const problem = textProblem(text);
-  return { line, text: text.length > MAX_LINE ? `${text.slice(0, EXCERPT)}…` : text, problem };
+  if (text.length > MAX_LINE) {
+    return { line, text: `${text.slice(0, EXCERPT)}…`, problem: textProblem(text) };
+  }
+  const [url = '', ...mirrors] = text
+    .split('\t')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  const problem = textProblem([url, ...mirrors].join(''));
+  return mirrors.length === 0
+    ? { line, text: url, problem }
+    : { line, text: url, problem, mirrors };
+}
+
+/** `entry` with the option that the line `text` is; without an entry before it, or with one let go, the line is bad. */
+function optioned(
+  entry: Entry | undefined,
+  line: number,
+  text: string,
+  { name, value }: { readonly name: string; readonly value: string },
+): Entry {
+  if (entry === undefined) {
+    const problem = `the option ${name}= belongs to no entry: it follows its URL, at once`;
+    return { line, text, problem };
+  }
+  const problem = entry.problem ?? textProblem(text);
+  return problem === undefined ? withOption(entry, name, value) : { ...entry, problem };
+}
+
+/** The entry whose list form `text` is; its line is 1. */
+export function parseEntryText(text: string): Entry {
+  const splitter = new LineSplitter();
+  const entries = [...splitter.push(Buffer.from(`${text}\n`)), ...splitter.end()];
+  return entries[0] ?? { line: 1, text, problem: 'this is no entry' };
 }
 
 export function withoutBom(bytes: Buffer): Buffer {
@@ -206,8 +254,9 @@ export function checkList(path: string): void {
 export async function* readList(path: string, signal: AbortSignal): AsyncGenerator<Entry[]> {
   const splitter = new LineSplitter();
   try {
-    for await (const chunk of decompressed(path, signal)) {
-      const entries = splitter.push(chunk);
+    const chunks = decompressed(path, signal);
+    for await (const chunk of isFile(path) ? chunks : withPauses(chunks)) {
+      const entries = chunk === undefined ? splitter.pause() : splitter.push(chunk);
       if (entries.length > 0) {
         yield entries;
       }
@@ -216,7 +265,39 @@ export async function* readList(path: string, signal: AbortSignal): AsyncGenerat
   } catch (error) {
     signal.throwIfAborted();
     const problem = `the list cannot be read further: ${(error as Error).message}`;
-    yield [{ line: splitter.line + 1, text: path, problem }];
+    const [held] = splitter.release();
+    // A checksum may have followed: without it a wrong file would pass.
+    const cut = held && { ...held, problem: held.problem ?? 'the list breaks off before its end' };
+    const broken = { line: splitter.line + 1, text: path, problem };
+    yield cut === undefined ? [broken] : [cut, broken];
+  }
+}
+
+function isFile(path: string): boolean {
+  return path !== '-' && statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** The chunks, and undefined when none has come for a while: who writes to a pipe may wait for what was written. */
+async function* withPauses(
+  chunks: AsyncGenerator<Buffer, void>,
+): AsyncGenerator<Buffer | undefined> {
+  for (;;) {
+    const next = chunks.next();
+    next.catch(() => {}); // When nobody waits for it any more.
+    let timer: NodeJS.Timeout | undefined;
+    const pause = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), PAUSE_MS);
+    });
+    const first = await Promise.race([next, pause]);
+    clearTimeout(timer);
+    if (first === undefined) {
+      yield undefined;
+    }
+    const { done, value } = await next;
+    if (done) {
+      return;
+    }
+    yield value;
   }
 }
 

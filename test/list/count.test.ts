@@ -21,6 +21,11 @@ it.each([
   ['a byte order mark', '\ufeffhttp://a/\n'],
   ['a byte order mark before a comment', '\ufeff# x\nhttp://a/'],
   ['blanks, comments and bad lines', '\n \t\r\n #x\n#\nexample\n\0\n\r\n http://a/ # \n#'],
+  ['options without an entry', ' out=x\n out=y\n\tz=\n'],
+  [
+    'options, and what looks like them',
+    'http://a/\n out=x\n\tchecksum = y\n #=\n 1=\n a\n a\r\n a b=\n -=\n http://b/?x=\nc=\n d  =\n  e',
+  ],
   ['over-long lines', `${'x'.repeat(500_000)}\n${' '.repeat(500_000)}x\n#${'x'.repeat(500_000)}\n`],
 ])('agrees with the reader: %s', async (_, list) => {
   const path = join(useTmp(), 'list');
@@ -30,10 +35,20 @@ it.each([
 
 it('agrees with the reader on a list of several chunks, wherever they are cut', async () => {
   const path = join(useTmp(), 'list');
-  const lines = ['http://a/é\n', '\n', '  # x\n', ' \t http://b/\r\n', '#\n', 'y\n', '   \n'];
+  const lines = [
+    'http://a/é\n',
+    '\n',
+    '  # x\n',
+    ' \t http://b/\r\n',
+    '#\n',
+    'y\n',
+    '   \n',
+    '\tout = z\n',
+    ' word\n',
+  ];
   let list = '';
   for (let index = 0; list.length < 3_000_000; index += 1) {
-    list += lines[(index * index + index) % 7] as string;
+    list += lines[(index * index + index) % lines.length] as string;
   }
   writeFileSync(path, list);
   const count = await countEntries(path, signal);

@@ -1,0 +1,383 @@
+/** What a journal says of each entry, in at most 24 bytes an entry. */
+import { outputProblem } from '../list/entry.ts';
+import { parseEntryText } from '../list/lines.ts';
+import type { DoneMore, Failure, JournalVisitor } from './journal-lines.ts';
+import { type Names, nameFromPath, suffixOf } from './names.ts';
+import { SipHash } from './siphash.ts';
+
+/** How an entry stands. `open`: it has a name and no end. */
+export type EntryState = 'open' | 'failed' | 'done';
+
+/** The version that the last `began` line of an entry without a later `done` names. */
+export interface Began {
+  /** `.part` is behind this name. */
+  readonly name: string;
+  readonly version: string;
+  /** Bytes of that version that survive even if the machine was started since. */
+  durable: number;
+  /** The line was written since the machine was last started: what was written then is still there. */
+  readonly isSinceBoot: boolean;
+}
+
+const SEGMENT_BITS = 16;
+const SEGMENT = 2 ** SEGMENT_BITS;
+/** A serial so far beyond those seen is none that we gave: it would only cost memory. */
+const MAX_GAP = 2 ** 20;
+/** A size that fits says itself; of a larger one the line does. */
+const LARGE = 2 ** 32 - 1;
+
+// An entry's `meta`: state in two bits (0: the journal has no such entry), two flags, then its name's number.
+const STATES = [undefined, 'open', 'failed', 'done'] as const;
+const OPEN = 1;
+const FAILED = 2;
+const DONE = 3;
+const STATE = 3;
+/** An entry of this run has it. */
+const TAKEN = 4;
+/** `planAt` tells where its plan line is: its name is not made of its URL. */
+const PLAN_ASIDE = 8;
+/** `doneAt` tells where its done line is: there is more in it than fits. */
+const DONE_ASIDE = 16;
+const SUFFIX_SHIFT = 5;
+const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
+
+/** 65,536 entries in order of their serials. */
+class Segment {
+  /** The entry's key, hashed. */
+  readonly high = new Uint32Array(SEGMENT);
+  readonly low = new Uint32Array(SEGMENT);
+  /** Bytes of a done one; once the first of equal entries is taken, where among them to look for the next. */
+  readonly size = new Uint32Array(SEGMENT);
+  readonly meta = new Uint32Array(SEGMENT);
+  planAt: Float64Array | undefined;
+  doneAt: Float64Array | undefined;
+}
+
+/** An entry as the index finds it. Offsets are of lines in the journal, -1 when they have nothing more to tell. */
+export interface Found {
+  readonly serial: number;
+  readonly state: EntryState;
+  /** Number of its name by `withSuffix`; of no meaning when `planAt` is not -1. */
+  readonly suffix: number;
+  readonly planAt: number;
+  /** Of no meaning when `doneAt` is not -1. */
+  readonly size: number;
+  readonly doneAt: number;
+  /** What its `.part` holds, when that was begun and not done. */
+  readonly began: Began | undefined;
+}
+
+/**
+ * Collects a journal's lines, then finds entries by key: columns by serial (16 bytes an entry), and behind them the
+ * serials by hash (6 bytes), made once all lines are told.
+ */
+export class JournalIndex implements JournalVisitor {
+  readonly #names: Names;
+  readonly #boot: string | null;
+  readonly #keepValidators: boolean;
+  readonly #siphash = new SipHash();
+  readonly #segments: (Segment | undefined)[] = [];
+  readonly #began = new Map<number, Began>();
+  #isSinceBoot = false;
+  #nextSerial = 0;
+  #count = 0;
+  /** Buckets by hash: serials of bucket b are `#order[#starts[b], #starts[b + 1])`, ascending. */
+  #starts = new Uint32Array(0);
+  #order = new Uint32Array(0);
+  #scratch = Buffer.allocUnsafe(4096);
+
+  /**
+   * @param names in which every name of the journal is reserved
+   * @param boot which start of the machine this is; null when nothing tells
+   * @param keepValidators `doneAt` of every done line that has an ETag or a date
+   */
+  constructor(names: Names, boot: string | null, keepValidators: boolean) {
+    this.#names = names;
+    this.#boot = boot;
+    this.#keepValidators = keepValidators;
+  }
+
+  /** Entries that have a name. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Beyond every serial seen. */
+  get nextSerial(): number {
+    return this.#nextSerial;
+  }
+
+  /** Bytes of the columns and the buckets. */
+  get bytes(): number {
+    const columns = this.#segments.filter((segment) => segment !== undefined).length;
+    return 16 * SEGMENT * columns + this.#starts.byteLength + this.#order.byteLength;
+  }
+
+  // ---- Lines in ----
+
+  job(boot: string | null): void {
+    this.#isSinceBoot = boot !== null && boot === this.#boot;
+  }
+
+  plan(
+    serial: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    name: string,
+    offset: number,
+  ): void {
+    const segment = this.#segment(serial);
+    const at = serial % SEGMENT;
+    if (segment === undefined || segment.meta[at] !== 0) {
+      return;
+    }
+    const suffix = suffixIn(bytes, from, to, name);
+    if (suffix === undefined && outputProblem(name) !== undefined) {
+      return;
+    }
+    this.#siphash.update(bytes, from, to);
+    segment.high[at] = this.#siphash.high;
+    segment.low[at] = this.#siphash.low;
+    if (suffix !== undefined && suffix < MAX_SUFFIX) {
+      segment.meta[at] = OPEN | (suffix << SUFFIX_SHIFT);
+    } else {
+      segment.meta[at] = OPEN | PLAN_ASIDE;
+      segment.planAt ??= new Float64Array(SEGMENT);
+      segment.planAt[at] = offset;
+    }
+    this.#names.reserve(name);
+    this.#count += 1;
+  }
+
+  began(serial: number, name: string, version: string): void {
+    if (this.#is(serial) && outputProblem(name) === undefined) {
+      this.#names.reserve(name);
+      this.#set(serial, OPEN);
+      this.#began.set(serial, { name, version, durable: 0, isSinceBoot: this.#isSinceBoot });
+    }
+  }
+
+  durable(serial: number, size: number): void {
+    const began = this.#began.get(serial);
+    if (began !== undefined) {
+      began.durable = size;
+    }
+  }
+
+  done(serial: number, size: number, more: DoneMore | undefined, offset: number): void {
+    if (!this.#is(serial)) {
+      return;
+    }
+    const { segment, at } = this.#place(serial);
+    this.#began.delete(serial);
+    segment.size[at] = Math.min(size, LARGE);
+    const { name, etag, lastModified } = more ?? {};
+    const isNamed = name !== undefined && outputProblem(name) === undefined;
+    if (isNamed) {
+      this.#names.reserve(name);
+    }
+    const isValidated = this.#keepValidators && (etag ?? lastModified) !== undefined;
+    if (isNamed || isValidated || size >= LARGE) {
+      segment.doneAt ??= new Float64Array(SEGMENT);
+      segment.doneAt[at] = offset;
+      this.#set(serial, DONE | DONE_ASIDE);
+    } else {
+      this.#set(serial, DONE);
+    }
+  }
+
+  fail(serial: number, _failure: Failure): void {
+    if (this.#is(serial)) {
+      this.#set(serial, FAILED);
+    }
+  }
+
+  /** All lines are told: from here on entries can be taken. */
+  seal(): void {
+    const buckets = Math.ceil(this.#count / 2);
+    this.#starts = new Uint32Array(buckets + 1);
+    this.#order = new Uint32Array(this.#count);
+    // Each bucket's end first; filling it from its end backwards leaves its start.
+    this.#eachBackwards((bucket) => {
+      this.#starts[bucket] = (this.#starts[bucket] as number) + 1;
+    });
+    let end = 0;
+    for (let bucket = 0; bucket <= buckets; bucket += 1) {
+      end += this.#starts[bucket] as number;
+      this.#starts[bucket] = end;
+    }
+    this.#eachBackwards((bucket, serial) => {
+      const place = (this.#starts[bucket] as number) - 1;
+      this.#starts[bucket] = place;
+      this.#order[place] = serial;
+    });
+  }
+
+  #eachBackwards(visit: (bucket: number, serial: number) => void): void {
+    for (let number = this.#segments.length - 1; number >= 0; number -= 1) {
+      const segment = this.#segments[number];
+      for (let at = segment === undefined ? -1 : SEGMENT - 1; at >= 0; at -= 1) {
+        if (segment?.meta[at] !== 0) {
+          visit(this.#bucket(segment?.high[at] as number), number * SEGMENT + at);
+        }
+      }
+    }
+  }
+
+  #bucket(high: number): number {
+    return Math.floor((high / 2 ** 32) * (this.#starts.length - 1));
+  }
+
+  // ---- Entries out ----
+
+  /** The first entry with that key that was not taken yet; undefined when there is none (any more). */
+  take(key: string): Found | undefined {
+    if (this.#count === 0) {
+      return undefined;
+    }
+    if (3 * key.length > this.#scratch.length) {
+      this.#scratch = Buffer.allocUnsafe(6 * key.length);
+    }
+    this.#siphash.update(this.#scratch, 0, this.#scratch.write(key));
+    const { high, low } = this.#siphash;
+    const bucket = this.#bucket(high);
+    const end = this.#starts[bucket + 1] as number;
+    let first: { segment: Segment; at: number } | undefined;
+    for (let place = this.#starts[bucket] as number; place < end; place += 1) {
+      const serial = this.#order[place] as number;
+      const here = this.#place(serial);
+      const { segment, at } = here;
+      if (segment.high[at] !== high || segment.low[at] !== low) {
+        continue;
+      }
+      const meta = segment.meta[at] as number;
+      if ((meta & TAKEN) === 0) {
+        const found = this.#found(serial, here);
+        segment.meta[at] = meta | TAKEN;
+        // So that a million equal entries are found in a million steps.
+        const { segment: firstSegment, at: firstAt } = first ?? here;
+        firstSegment.size[firstAt] = place;
+        return found;
+      }
+      if (first === undefined) {
+        first = here;
+        place = Math.max(place, segment.size[at] as number);
+      }
+    }
+    return undefined;
+  }
+
+  /** Leaves only those failed to be taken. */
+  keepFailed(): void {
+    for (const segment of this.#segments) {
+      for (let at = 0; segment !== undefined && at < SEGMENT; at += 1) {
+        const meta = segment.meta[at] as number;
+        if (meta !== 0 && (meta & STATE) !== FAILED) {
+          segment.meta[at] = meta | TAKEN;
+          segment.size[at] = 0;
+        }
+      }
+    }
+  }
+
+  stateOf(serial: number): EntryState | undefined {
+    const meta = this.#segments[serial >>> SEGMENT_BITS]?.meta[serial % SEGMENT] ?? 0;
+    return STATES[meta & STATE];
+  }
+
+  #found(serial: number, { segment, at }: { segment: Segment; at: number }): Found {
+    const meta = segment.meta[at] as number;
+    return {
+      serial,
+      state: STATES[meta & STATE] ?? 'open',
+      suffix: meta >>> SUFFIX_SHIFT,
+      planAt: meta & PLAN_ASIDE ? (segment.planAt?.[at] ?? -1) : -1,
+      size: segment.size[at] as number,
+      doneAt: meta & DONE_ASIDE ? (segment.doneAt?.[at] ?? -1) : -1,
+      began: this.#began.get(serial),
+    };
+  }
+
+  // ---- Places ----
+
+  /** The segment for a serial that a line names, made when missing; undefined when the serial is none of ours. */
+  #segment(serial: number): Segment | undefined {
+    if (serial >= this.#nextSerial) {
+      if (serial >= this.#nextSerial + MAX_GAP) {
+        return undefined;
+      }
+      this.#nextSerial = serial + 1;
+    }
+    const number = serial >>> SEGMENT_BITS;
+    while (this.#segments.length <= number) {
+      this.#segments.push(undefined);
+    }
+    this.#segments[number] ??= new Segment();
+    return this.#segments[number];
+  }
+
+  #is(serial: number): boolean {
+    return this.stateOf(serial) !== undefined;
+  }
+
+  #place(serial: number): { segment: Segment; at: number } {
+    return {
+      segment: this.#segments[serial >>> SEGMENT_BITS] as Segment,
+      at: serial % SEGMENT,
+    };
+  }
+
+  #set(serial: number, state: number): void {
+    const { segment, at } = this.#place(serial);
+    const kept = (segment.meta[at] as number) & ~(STATE | DONE_ASIDE);
+    segment.meta[at] = kept | state;
+  }
+}
+
+const SLASH = 0x2f;
+const QUERY = 0x3f;
+const FRAGMENT = 0x23;
+
+/**
+ * The number that made `name` of the plain name for the key `bytes[from, to)` (see `plainName`). Undefined when it was
+ * made otherwise: by `-o`, or by the rules of another version.
+ */
+function suffixIn(bytes: Uint8Array, from: number, to: number, name: string): number | undefined {
+  let start = from;
+  let end = to;
+  for (let at = from; at < to; at += 1) {
+    const byte = bytes[at] as number;
+    if (byte < 0x20) {
+      const { output, text } = parseEntryText(utf8(bytes, from, to));
+      const plain = output ?? (URL.canParse(text) ? nameFromPath(new URL(text).pathname) : '');
+      return suffixOf(plain, name);
+    }
+    if (end === to) {
+      if (byte === SLASH) {
+        start = at + 1;
+      } else if (byte === QUERY || byte === FRAGMENT) {
+        end = at;
+      }
+    }
+  }
+  return isAt(bytes, start, end, name) && nameFromPath(name) === name
+    ? 0
+    : suffixOf(nameFromPath(utf8(bytes, start, end)), name);
+}
+
+function utf8(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
+}
+
+function isAt(bytes: Uint8Array, from: number, to: number, text: string): boolean {
+  if (text.length !== to - from) {
+    return false;
+  }
+  for (let at = 0; at < text.length; at += 1) {
+    if (bytes[from + at] !== text.charCodeAt(at)) {
+      return false;
+    }
+  }
+  return true;
+}
