@@ -12,7 +12,9 @@ import {
 } from '../../src/native/binding.ts';
 
 export type Answer = Partial<Record<RecordField, number>> &
-  Partial<Pick<Details, 'error' | 'urlEffective'>>;
+  Partial<Pick<Details, 'error' | 'urlEffective'>> & {
+    readonly texts?: Partial<Pick<Details, 'version' | 'digest' | 'contentDisposition'>>;
+  };
 
 export class FakeEngine {
   /** The one that was made last. */
@@ -86,7 +88,8 @@ export class FakeEngine {
       this.#running.delete(id);
       if (this.options.keepDetails || answer.reason !== REASON.done) {
         const error = answer.error ?? '';
-        this.#details.set(id, { urlEffective, error, remoteIp: null, contentType: null });
+        const texts = { version: '', digest: '', contentDisposition: '', ...answer.texts };
+        this.#details.set(id, { urlEffective, error, remoteIp: null, contentType: null, ...texts });
       }
     });
     return records.length;

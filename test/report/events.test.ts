@@ -3,6 +3,7 @@ import type { Outcome } from '../../src/job/outcome.ts';
 import { RECORD_FIELDS, RECORD_FLAG, type RecordField } from '../../src/native/binding.ts';
 import { outcomeLine, planLine } from '../../src/report/events.ts';
 
+const NO_TEXTS = { version: '', digest: '', contentDisposition: '' };
 const TS = '2026-01-02T03:04:05.678Z';
 
 function record(values: Partial<Record<RecordField, number>> = {}) {
@@ -37,6 +38,7 @@ const DONE: Outcome = {
     timeTotalUs: 3_661_123_456,
   }),
   details: {
+    ...NO_TEXTS,
     urlEffective: 'HTTPS://b.test/y',
     remoteIp: '::1',
     contentType: 'text/plain; charset="utf-8"',
@@ -151,7 +153,10 @@ describe('exitcode', () => {
 
 it('is one harmless line whatever the server says', () => {
   const evil = '\x1b[31m"\\\n\r\0\x9b\u202e\ud800\u2028';
-  const details = { urlEffective: evil, remoteIp: evil, contentType: evil, error: evil };
+  const details = {
+    ...NO_TEXTS,
+    ...{ urlEffective: evil, remoteIp: evil, contentType: evil, error: evil },
+  };
   const outcome = { ...FAIL, url: evil, name: evil, message: evil, source: evil, details };
   const line = outcomeLine({ ...outcome, record: record() }, evil, TS);
   expect(line).toMatch(/^[ -~]+\n$/);
