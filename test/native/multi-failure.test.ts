@@ -1,0 +1,104 @@
+/** After an error of curl_multi_socket_action all is uncertain until every handle is removed. */
+import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { MultiError } from '../../src/errors.ts';
+import { CURL_SOCKET_TIMEOUT, CURLE_OK } from '../../src/native/multi.ts';
+import { FAIL_WITH, linkFaultyAddon } from '../support/faulty-addon.ts';
+import { useDriver, useGet } from '../support/multi-driver.ts';
+import { useOrigin } from '../support/origin.ts';
+import { makeTmp } from '../support/tmp.ts';
+
+const module = { exports: {} };
+const directory = makeTmp();
+
+beforeAll(() => {
+  const { RTLD_NOW, RTLD_DEEPBIND } = constants.dlopen;
+  process.dlopen(module, linkFaultyAddon(directory), RTLD_NOW | RTLD_DEEPBIND);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+vi.mock('../../src/native/binding.ts', () => ({ binding: () => module.exports }));
+
+const CURLM_OUT_OF_MEMORY = 3;
+const CURLM_INTERNAL_ERROR = 4;
+const CURLM_BAD_SOCKET = 5;
+const CURLM_RECURSIVE_API_CALL = 8;
+
+/** The MultiError that `call` throws. */
+function failureOf(call: () => unknown): MultiError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof MultiError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('after an error of socketAction', () => {
+  it('it is not to be called again until every handle is removed; then new ones work', async () => {
+    const origin = await useOrigin();
+    const driver = useDriver();
+    const { multi } = driver;
+    const [one, two] = [useGet(origin.url('/one?hold')).easy, useGet(origin.url('/two?hold')).easy];
+    multi.addHandle(one);
+    multi.addHandle(two);
+    driver.act(CURL_SOCKET_TIMEOUT);
+    await Promise.all([origin.arrived('/one'), origin.arrived('/two')]);
+
+    const first = failureOf(() => multi.socketAction(-1, FAIL_WITH + CURLM_OUT_OF_MEMORY));
+    expect(first).toMatchObject({ name: 'MultiError', code: 'CURLM_OUT_OF_MEMORY' });
+    expect(first.message).toBe(`socketAction: ${multi.strerror(CURLM_OUT_OF_MEMORY)}`);
+
+    // libcurl would answer these; it is not asked.
+    const told = driver.told.length;
+    for (const call of [
+      () => multi.socketAction(CURL_SOCKET_TIMEOUT),
+      () => multi.addHandle(useGet(origin.url('/new')).easy),
+    ]) {
+      const next = failureOf(call);
+      expect(next).toMatchObject({ code: 'CURLM_OUT_OF_MEMORY', cause: first });
+      expect(next.message).toContain('remove every handle first');
+    }
+    expect(driver.told).toHaveLength(told);
+
+    multi.removeHandle(one);
+    expect(failureOf(() => multi.socketAction(CURL_SOCKET_TIMEOUT)).cause).toBe(first);
+    multi.removeHandle(two);
+    expect(multi.socketAction(CURL_SOCKET_TIMEOUT)).toBe(0);
+    multi.addHandle(useGet(origin.url('/fresh')).easy);
+    expect((await driver.run()).map(({ result }) => result)).toEqual([CURLE_OK]);
+  });
+
+  it('it throws each time when a handle was kept and the error came twice', async () => {
+    const driver = useDriver();
+    const { easy } = useGet('nope://');
+    for (const code of [CURLM_INTERNAL_ERROR, CURLM_OUT_OF_MEMORY]) {
+      driver.multi.addHandle(easy);
+      const first = failureOf(() => driver.multi.socketAction(-1, FAIL_WITH + code));
+      expect(failureOf(() => driver.multi.socketAction(-1)).cause).toBe(first);
+      driver.multi.removeHandle(easy);
+    }
+  });
+
+  it('cleanup of an Easy counts as its removal', () => {
+    const driver = useDriver();
+    const { easy } = useGet('nope://');
+    driver.multi.addHandle(easy);
+    failureOf(() => driver.multi.socketAction(-1, FAIL_WITH + CURLM_INTERNAL_ERROR));
+    easy.cleanup();
+    expect(driver.multi.socketAction(CURL_SOCKET_TIMEOUT)).toBe(0);
+  });
+});
+
+it.each([
+  [CURLM_BAD_SOCKET, 'CURLM_BAD_SOCKET'],
+  [CURLM_RECURSIVE_API_CALL, 'CURLM_RECURSIVE_API_CALL'],
+])('error %i says nothing about the transfers and poisons nothing', async (code, name) => {
+  const origin = await useOrigin();
+  const driver = useDriver();
+  driver.multi.addHandle(useGet(origin.url('/x')).easy);
+  expect(failureOf(() => driver.multi.socketAction(-1, FAIL_WITH + code)).code).toBe(name);
+  expect((await driver.run())[0]?.result).toBe(CURLE_OK);
+});
