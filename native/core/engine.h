@@ -19,12 +19,12 @@
 namespace mcurl {
 
 struct EngineOptions {
-  std::string directory;
-  Limits limits;
+  std::string directory{};
+  Limits limits{};
   bool overwrite = false;
   bool keepDetails = false;
-  OutputOptions output;
-  RequestOptions request;
+  OutputOptions output{};
+  RequestOptions request{};
 };
 
 struct NewTarget {

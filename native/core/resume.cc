@@ -40,12 +40,6 @@ std::optional<int64_t> number(std::string_view text) {
   return value;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 // The answer says itself that it is of this version, as RFC 9110 15.3.7 wants of a 206.
 bool isOf(const Version& version, ResumeBy by, const Version& answer, bool mayBeSilent) {
   if (by == ResumeBy::kSize) {
@@ -110,7 +104,7 @@ Version versionOf(const Response& response) {
 std::optional<ContentRange> parseContentRange(std::string_view value) {
   constexpr std::string_view kUnit = "bytes ";
   if (!value.starts_with(kUnit)) return std::nullopt;
-  const std::string_view rest = trimmed(value.substr(kUnit.size()));
+  const std::string_view rest = value.substr(kUnit.size());
   const size_t slash = rest.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const std::string_view span = rest.substr(0, slash);

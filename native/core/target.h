@@ -28,13 +28,13 @@ struct Hops {
 
 // What few targets need: those of an earlier run or attempt, and those with a checksum.
 struct Extras {
-  Version version;  // that NAME.part holds bytes of; none: it starts over
+  Version version{};  // that NAME.part holds bytes of; none: it starts over
   ResumeBy resumeBy = ResumeBy::kValidator;
   int64_t trustedBytes = -1;  // of NAME.part; -1: all
   bool mayHavePart = false;
   int64_t doneBytes = -1;  // the journal has a whole file of that size; -1: it has none
-  std::optional<Checksum> checksum;
-  Version known;  // of the file that is there, for a conditional request
+  std::optional<Checksum> checksum{};
+  Version known{};  // of the file that is there, for a conditional request
 };
 
 struct Target {

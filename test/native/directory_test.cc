@@ -114,6 +114,29 @@ TEST("with overwrite only a directory is in the way") {
   CHECK_EQ(error.osErrno, EISDIR);
 }
 
+TEST("what the journal is done with counts by its size, whatever the clock says") {
+  const Scratch scratch;
+  Directory directory{scratch.path()};
+  scratch.write("a", "12345");  // during the run, by its time
+  const Directory again{scratch.path()};
+  LocalError error;
+  CHECK_EQ(again.existing("a", false, 5, error), Existing::kBefore);
+  CHECK_EQ(again.existing("a", true, 5, error), Existing::kBefore);
+  CHECK_EQ(again.existing("a", false, 4, error), Existing::kAbsent);  // to be replaced
+  CHECK_EQ(again.existing("absent", false, 5, error), Existing::kAbsent);
+  CHECK_EQ(error.text, "");
+}
+
+TEST("a journal does not count as a file that was there") {
+  const Scratch scratch;
+  scratch.write(".mcurl-journal", "");
+  Directory directory{scratch.path()};
+  scratch.write("a", "");
+  LocalError error;
+  // Nothing is looked for where nothing was.
+  CHECK_EQ(directory.existing("a", false, -1, error), Existing::kAbsent);
+}
+
 TEST("a held body gets its name in one step, with the rights the umask leaves") {
   const Scratch scratch;
   Directory directory{scratch.path()};

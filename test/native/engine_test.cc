@@ -152,7 +152,7 @@ TEST("a retry does not take what its target left for an old file") {
 
 TEST("a directory that cannot be opened is misuse") {
   try {
-    mcurl::Engine engine{{"/nowhere/at/all", {}, false, false, {}}, [] {}};
+    mcurl::Engine engine{{.directory = "/nowhere/at/all"}, [] {}};
     CHECK(!"opened");
   } catch (const std::system_error& error) {
     CHECK_EQ(error.code().value(), ENOENT);

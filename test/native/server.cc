@@ -175,6 +175,13 @@ bool Server::answer(Connection& connection, const Request& request) {
     setBusy(connection, false);  // for the client may begin again before send(2) returns
     return sendAll(fd, last);
   };
+  Scripted scripted{};
+  {
+    std::lock_guard lock{mutex_};
+    if (const auto found = scripted_.find(request.path); found != scripted_.end())
+      scripted = found->second;
+  }
+  if (scripted.answer) return send(scripted.answer(request)) && !scripted.closes;
   std::string_view rest = request.path;
   const std::string kind = shift(rest);
   if (kind == "resethead") {
@@ -241,6 +248,19 @@ bool Server::answer(Connection& connection, const Request& request) {
   if (kind == "lengths")
     return send(headOf("200 OK", length(size) + length(size + 1)) + body) && false;
   return send(headOf("404 Not Found", length(0)));
+}
+
+std::string Server::Request::header(const std::string& name) const {
+  const size_t at = head.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return {};
+  const size_t begin = at + name.size() + 4;
+  return head.substr(begin, head.find("\r\n", begin) - begin);
+}
+
+void Server::on(const std::string& path, std::function<std::string(const Request&)> answer,
+                bool closes) {
+  std::lock_guard lock{mutex_};
+  scripted_[path] = {std::move(answer), closes};
 }
 
 void Server::wait() {

@@ -21,7 +21,9 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -52,7 +54,14 @@ class Server {
     std::string head;     // as it came
     unsigned connection;  // counted from 1
     unsigned ordinal;     // on its connection, from 1
+
+    // The value of a header; empty when it was not sent.
+    std::string header(const std::string& name) const;
   };
+  // From now on `path` is answered by what `answer` returns, head and all; after it the connection
+  // is closed when `closes`.
+  void on(const std::string& path, std::function<std::string(const Request&)> answer,
+          bool closes = false);
   std::vector<Request> requests() const;
   // The only request of that path; none or several fail the test.
   Request request(const std::string& path) const;
@@ -86,6 +95,11 @@ class Server {
   std::condition_variable changed_;
   std::list<Connection> connections_;
   std::vector<Request> requests_;
+  struct Scripted {
+    std::function<std::string(const Request&)> answer;
+    bool closes;
+  };
+  std::map<std::string, Scripted> scripted_;
   unsigned accepted_ = 0;
   unsigned busy_ = 0;
   unsigned peak_ = 0;

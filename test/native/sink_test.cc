@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <cerrno>
 #include <memory>
@@ -261,4 +263,207 @@ TEST("a .part that cannot be ours fails the write and is left alone") {
   CHECK(!bed.write(sink, std::string(kMaxHeld + 1, 'x')));
   CHECK_EQ(sink.error().osErrno, EWOULDBLOCK);
   CHECK_EQ(bed.scratch.read("a.part"), "another's");
+}
+
+namespace {
+
+mcurl::Version tagged(int64_t total, const char* etag) {
+  mcurl::Version version;
+  version.total = total;
+  version.etag = etag;
+  return version;
+}
+
+// A bed whose sinks write a journal.
+struct JournalBed {
+  JournalBed() : fd{mcurl::openLocked(scratch / "journal", false)}, bed{{.journal = fd.get()}} {}
+  // Its lines, without the empty ones.
+  std::string lines() const {
+    std::string text = scratch.read("journal");
+    for (size_t at = 0; (at = text.find("\n\n")) != std::string::npos;) text.erase(at, 1);
+    return text.substr(text.starts_with('\n') ? 1 : 0);
+  }
+  Scratch scratch;
+  mcurl::Fd fd;
+  Bed bed;
+};
+
+std::string attribute(const std::string& path, const char* name) {
+  char value[256];
+  const ssize_t size = ::getxattr(path.c_str(), name, value, sizeof value);
+  return size < 0 ? "none" : std::string{value, static_cast<size_t>(size)};
+}
+
+}  // namespace
+
+TEST("a .part is continued, and hashed from its start") {
+  Bed bed;
+  bed.scratch.write("a.part", "abXX");
+  Sink sink{bed.output, &bed.loop, bed.name, -1, true};
+  sink.hash(*mcurl::Checksum::parse("md5=900150983cd24fb0d6963f7d28e17f72"));
+  CHECK(sink.continueAt(2, tagged(3, "\"e\""), false));
+  CHECK_EQ(bed.scratch.read("a.part"), "ab");
+  CHECK(bed.write(sink, "c"));
+  CHECK_EQ(sink.size(), 3);
+  CHECK(bed.finish(sink));
+  CHECK_EQ(bed.scratch.read("a"), "abc");
+  CHECK_EQ(sink.digest(), "md5=900150983cd24fb0d6963f7d28e17f72");
+}
+
+TEST("a .part that became shorter is not continued") {
+  Bed bed;
+  bed.scratch.write("a.part", "ab");
+  Sink sink{bed.output, &bed.loop, bed.name, -1, true};
+  CHECK(!sink.continueAt(3, tagged(9, "\"e\""), false));
+  CHECK_EQ(sink.error().osErrno, EIO);
+  CHECK_EQ(bed.scratch.read("a.part"), "ab");
+}
+
+TEST("a new version disowns the old bytes before it is told itself") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  const int64_t size = kMaxHeld + 1;
+  {
+    Sink sink{bed.output, &bed.loop, bed.name, 7, false};
+    sink.expect(size, tagged(size, "\"e\""));
+    CHECK(bed.write(sink, "x"));
+    CHECK_EQ(sink.partVersion()->etag, "\"e\"");
+  }
+  const std::string began = "{\"began\":7,\"name\":\"a\",\"version\":\"";
+  const std::string first = began + "262145\\u0009\\\"e\\\"\\u0009\",\"total\":262145}\n";
+  CHECK_EQ(journal.lines(), first);
+  Sink sink{bed.output, &bed.loop, bed.name, 7, true};
+  sink.expect(size, tagged(size, "\"f\""));
+  CHECK(bed.write(sink, "y"));
+  CHECK_EQ(journal.lines(), first + began + "\",\"total\":-1}\n" + began +
+                                "262145\\u0009\\\"f\\\"\\u0009\",\"total\":262145}\n");
+  CHECK_EQ(bed.scratch.read("a.part"), "y");
+}
+
+TEST("without the journal's line no byte of another version comes") {
+  Bed plain;
+  plain.scratch.write("journal", "");
+  const mcurl::Fd closed{::open((plain.scratch / "journal").c_str(), O_RDONLY | O_CLOEXEC)};
+  Bed bed{{.journal = closed.get()}};
+  bed.scratch.write("a.part", "old");
+  Sink sink{bed.output, &bed.loop, bed.name, 0, true};
+  sink.expect(kMaxHeld + 1, tagged(kMaxHeld + 1, "\"e\""));
+  CHECK(!bed.write(sink, "new"));
+  CHECK_EQ(sink.error().osErrno, EBADF);
+  CHECK(sink.error().text.find("the journal") != std::string::npos);
+  CHECK(sink.partVersion() == nullptr);
+  CHECK_EQ(bed.scratch.read("a.part"), "old");
+}
+
+TEST("bytes of an earlier boot are told anew where they are continued") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  bed.scratch.write("a.part", "abcd");
+  Sink sink{bed.output, &bed.loop, bed.name, 1, true};
+  CHECK(sink.continueAt(3, tagged(9, "\"e\""), true));
+  CHECK_EQ(journal.lines(),
+           "{\"began\":1,\"name\":\"a\",\"version\":\"9\\u0009\\\"e\\\"\\u0009\",\"total\":9}\n"
+           "{\"durable\":1,\"size\":3}\n");
+}
+
+TEST("the journal learns how much of a large body is on the disk") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  Sink sink{bed.output, &bed.loop, bed.name, 3, false};
+  const int64_t size = (64 << 20) + 100;
+  sink.expect(size, tagged(size, "\"e\""));
+  CHECK(bed.write(sink, std::string(static_cast<size_t>(size) - 50, 'x'), 1 << 20));
+  uv_run(&bed.loop, UV_RUN_DEFAULT);
+  CHECK(journal.lines().ends_with("\n{\"durable\":3,\"size\":67108864}\n"));
+}
+
+TEST("a sync that outlives its sink tells nothing of the next one's bytes") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  {
+    Sink sink{bed.output, &bed.loop, bed.name, 3, false};
+    const int64_t size = (64 << 20) + 100;
+    sink.expect(size, tagged(size, "\"e\""));
+    CHECK(bed.write(sink, std::string(static_cast<size_t>(size) - 50, 'x'), 1 << 20));
+  }
+  uv_run(&bed.loop, UV_RUN_DEFAULT);
+  CHECK_EQ(journal.lines().find("durable"), std::string::npos);
+}
+
+TEST("a body with a wrong hash gets no name and leaves nothing, or NAME.bad") {
+  for (const size_t size : {size_t{3}, kMaxHeld + 5}) {
+    for (const bool keepBad : {false, true}) {
+      Bed bed{{.keepBad = keepBad}};
+      Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+      sink.hash(*mcurl::Checksum::parse("md5=900150983cd24fb0d6963f7d28e17f72"));
+      CHECK(bed.write(sink, std::string(size, 'x')));
+      CHECK(!bed.finish(sink));
+      CHECK(sink.isCorrupt());
+      CHECK(sink.error().text.find("md5=900150983cd24fb0d6963f7d28e17f72") != std::string::npos);
+      CHECK_EQ(bed.scratch.names().size(), keepBad ? 1U : 0U);
+      if (keepBad) CHECK_EQ(bed.scratch.read("a.bad").size(), size);
+    }
+  }
+}
+
+TEST("a kept bad body is not replaced by another") {
+  Bed bed{{.keepBad = true}};
+  bed.scratch.write("a.bad", "first");
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+  sink.hash(*mcurl::Checksum::parse("md5=900150983cd24fb0d6963f7d28e17f72"));
+  CHECK(bed.write(sink, "second"));
+  CHECK(!bed.finish(sink));
+  CHECK_EQ(bed.scratch.read("a.bad"), "first");
+  CHECK_EQ(bed.scratch.names().size(), 1U);
+}
+
+TEST("an unnamed body lies whole in .part, whatever its size") {
+  for (const size_t size : {size_t{0}, size_t{5}, kMaxHeld + 5}) {
+    Bed bed;
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+    CHECK(bed.write(sink, std::string(size, 'x')));
+    CHECK(bed.finish(sink, {}, true));
+    CHECK_EQ(bed.scratch.names().size(), 1U);
+    CHECK_EQ(bed.scratch.read("a.part").size(), size);
+    mcurl::LocalError error;
+    bed.scratch.write("taken", "");
+    CHECK(!bed.output.directory.publishAs("a", "taken", false, error));
+    CHECK_EQ(error.osErrno, EEXIST);
+    CHECK(!bed.output.directory.publishAs("a", "../b", false, error));
+    CHECK(bed.output.directory.publishAs("a", "b", false, error));
+    CHECK_EQ(bed.scratch.read("b").size(), size);
+  }
+}
+
+TEST("a file gets its attributes before its name, held or not, durable or not") {
+  for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
+    for (const bool isDurable : {false, true}) {
+      Bed bed;
+      Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+      CHECK(bed.write(sink, std::string(size, 'x')));
+      CHECK(bed.finish(sink, {.url = "http://h/x",
+                              .contentType = "text/plain",
+                              .version = "5\t\"e\"\t",
+                              .lastModified = 784111777,
+                              .isDurable = isDurable}));
+      struct stat status {};
+      CHECK_EQ(::stat((bed.scratch / "a").c_str(), &status), 0);
+      CHECK_EQ(status.st_mtim.tv_sec, 784111777);
+      CHECK_EQ(status.st_size, static_cast<off_t>(size));
+      if (bed.output.directory.lacksAttributes()) continue;  // a file system without
+      CHECK_EQ(attribute(bed.scratch / "a", "user.xdg.origin.url"), "http://h/x");
+      CHECK_EQ(attribute(bed.scratch / "a", "user.mime_type"), "text/plain");
+      CHECK_EQ(bed.output.directory.versionOf("a"), "5\t\"e\"\t");
+    }
+  }
+}
+
+TEST("a full disk takes nothing from a .part that can be continued") {
+  Bed bed;
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+  sink.expect(kMaxHeld + 5, tagged(kMaxHeld + 5, "\"e\""));
+  CHECK(bed.write(sink, std::string(900, 'x')));
+  const FileLimit limit{1'000};
+  CHECK(!bed.write(sink, std::string(500, 'y')));
+  CHECK_EQ(bed.scratch.read("a.part"), std::string(900, 'x') + std::string(100, 'y'));
 }
