@@ -127,33 +127,41 @@ function canonical(name: string): string {
 }
 
 const FIELDS = 3; // hash high, hash low, next suffix (0: free)
-const INITIAL_CAPACITY = 1024;
+/** One table would hold its old self too while it grows: 40 bytes a name. */
+const TABLES = 64;
+const INITIAL_CAPACITY = 16;
 const MAX_LOAD = 0.75;
 const GROWTH = 1.5;
 
+/** An open-addressed table of hashes, a part of all. */
+class Table {
+  places = new Uint32Array(FIELDS * INITIAL_CAPACITY);
+  count = 0;
+}
+
 /**
- * The names taken in this run, as 64-bit hashes in one open-addressed table: 12 bytes a place, at most 24 a name. Two names
- * with one hash count as one, which costs the second a suffix and nothing else.
+ * The names taken in this run, as 64-bit hashes in tables: 12 bytes a place, at most 24 a name. Two names with one hash count as
+ * one, which costs the second a suffix and nothing else.
  */
 export class Names {
-  #table = new Uint32Array(FIELDS * INITIAL_CAPACITY);
-  #capacity = INITIAL_CAPACITY;
-  #count = 0;
+  readonly #tables = Array.from({ length: TABLES }, () => new Table());
   /** Spreads places, not names: a list cannot be written so that its names pile up in one place. */
   readonly #seed = (Math.random() * 2 ** 32) >>> 0;
   #high = 0;
   #low = 0;
+  /** Where the hash belongs. */
+  #table = this.#tables[0] as Table;
 
-  /** Bytes the table holds. */
+  /** Bytes the tables hold. */
   get bytes(): number {
-    return this.#table.byteLength;
+    return this.#tables.reduce((bytes, { places }) => bytes + places.byteLength, 0);
   }
 
   /** Takes `name` as it is; it may be taken already. */
   reserve(name: string): void {
     this.#hash(name);
     const at = this.#find();
-    if (this.#table[at + 2] === 0) {
+    if (this.#table.places[at + 2] === 0) {
       this.#insert(at);
     }
   }
@@ -162,17 +170,18 @@ export class Names {
   take(name: string): string {
     this.#hash(name);
     const at = this.#find();
-    if (this.#table[at + 2] === 0) {
+    const { places } = this.#table;
+    if (places[at + 2] === 0) {
       this.#insert(at);
       return name;
     }
-    for (let suffix = this.#table[at + 2] as number; ; suffix += 1) {
+    for (let suffix = places[at + 2] as number; ; suffix += 1) {
       const candidate = withSuffix(name, suffix);
       this.#hash(candidate);
       const place = this.#find();
-      if (this.#table[place + 2] === 0) {
+      if (this.#table.places[place + 2] === 0) {
         // The counter first: the insertion may move everything.
-        this.#table[at + 2] = suffix + 1;
+        places[at + 2] = suffix + 1;
         this.#insert(place);
         return candidate;
       }
@@ -210,18 +219,19 @@ export class Names {
     return isAscii;
   }
 
-  /** Offset of the place that holds the hash, or of the free one where it belongs. */
+  /** Leaves the table of the hash in #table; gives the offset of the place that holds it, or of the free one where it belongs. */
   #find(): number {
-    const table = this.#table;
-    const end = FIELDS * this.#capacity;
     let mixed = this.#low ^ this.#seed;
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b) ^ this.#high;
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
     mixed = (mixed ^ (mixed >>> 16)) >>> 0;
-    let at = FIELDS * Math.floor((mixed / 2 ** 32) * this.#capacity);
-    while (table[at + 2] !== 0 && (table[at] !== this.#high || table[at + 1] !== this.#low)) {
+    this.#table = this.#tables[mixed % TABLES] as Table;
+    const { places } = this.#table;
+    const capacity = places.length / FIELDS;
+    let at = FIELDS * Math.floor((mixed / 2 ** 32) * capacity);
+    while (places[at + 2] !== 0 && (places[at] !== this.#high || places[at + 1] !== this.#low)) {
       at += FIELDS;
-      if (at === end) {
+      if (at === places.length) {
         at = 0;
       }
     }
@@ -229,27 +239,27 @@ export class Names {
   }
 
   #insert(at: number): void {
-    this.#table[at] = this.#high;
-    this.#table[at + 1] = this.#low;
-    this.#table[at + 2] = 2;
-    this.#count += 1;
-    if (this.#count > this.#capacity * MAX_LOAD) {
-      this.#grow();
+    const table = this.#table;
+    table.places[at] = this.#high;
+    table.places[at + 1] = this.#low;
+    table.places[at + 2] = 2;
+    table.count += 1;
+    if (FIELDS * table.count > table.places.length * MAX_LOAD) {
+      this.#grow(table);
     }
   }
 
-  #grow(): void {
-    const old = this.#table;
-    this.#capacity = Math.ceil(this.#capacity * GROWTH);
-    this.#table = new Uint32Array(FIELDS * this.#capacity);
+  #grow(table: Table): void {
+    const old = table.places;
+    table.places = new Uint32Array(FIELDS * Math.ceil((old.length / FIELDS) * GROWTH));
     for (let from = 0; from < old.length; from += FIELDS) {
       if (old[from + 2] !== 0) {
         this.#high = old[from] as number;
         this.#low = old[from + 1] as number;
         const at = this.#find();
-        this.#table[at] = this.#high;
-        this.#table[at + 1] = this.#low;
-        this.#table[at + 2] = old[from + 2] as number;
+        table.places[at] = this.#high;
+        table.places[at + 1] = this.#low;
+        table.places[at + 2] = old[from + 2] as number;
       }
     }
   }

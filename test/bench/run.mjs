@@ -24,6 +24,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureJournal } from './journal.mjs';
 import { startNginx } from './nginx.mjs';
 import { startSlowOrigin } from './slow-origin.mjs';
 import { TOOLS } from './tools.mjs';
@@ -40,7 +41,7 @@ const { values: options, positionals } = parseArgs({
     tools: { type: 'string', default: Object.keys(TOOLS).join(',') },
   },
 });
-const EXTRAS = { help: measureStart, js: measureJavaScript };
+const EXTRAS = { help: measureStart, js: measureJavaScript, journal: measureLongJournal };
 const names =
   positionals.length > 0 ? positionals : [...Object.keys(WORKS), ...Object.keys(EXTRAS)];
 const wantedTools = options.tools.split(',');
@@ -166,6 +167,12 @@ function printTable(title, rows) {
         .join('  '),
     );
   }
+}
+
+function measureLongJournal() {
+  const result = measureJournal();
+  printGoals({ readS: 30, bytesPerLine: 48 }, result.reached);
+  return result;
 }
 
 function printGoals(goals, reached) {
