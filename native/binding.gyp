@@ -61,6 +61,7 @@
             '-Wl,--wrap=openat',
             '-Wl,--wrap=openat64',
             '-Wl,--wrap=socket',
+            '-Wl,--wrap=clock_gettime',
           ],
         },
       ],

@@ -267,13 +267,16 @@ bool Directory::publishPart(const Fd& part, const char* name, const Attributes& 
   return false;
 }
 
-bool Directory::publishAs(const char* partOf, const char* name, bool mayReplace,
+bool Directory::publishAs(const char* partOf, const char* name, const Attributes& attributes,
                           LocalError& error) const {
-  if (std::strchr(name, '/') != nullptr || !rename(partName(partOf).c_str(), name, mayReplace)) {
-    error = localError("cannot name", name, errno);
+  if (std::strchr(name, '/') != nullptr) {
+    error = localError("cannot name", name, EXDEV);
     return false;
   }
-  return true;
+  if (rename(partName(partOf).c_str(), name, attributes.mayReplace) && syncNames(attributes))
+    return true;
+  error = localError("cannot name", name, errno);
+  return false;
 }
 
 bool Directory::rename(const char* from, const char* name, bool mayReplace) const {

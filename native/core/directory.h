@@ -66,7 +66,8 @@ class Directory {
 
   // A whole body that lies in PARTOF.part gets a name that was decided only now. False with EEXIST
   // when the name is taken.
-  bool publishAs(const char* partOf, const char* name, bool mayReplace, LocalError& error) const;
+  bool publishAs(const char* partOf, const char* name, const Attributes& attributes,
+                 LocalError& error) const;
 
   // NAME.part, locked by us, is of no use any more, or goes to NAME.bad (false when that exists).
   void removePart(const char* name) const;

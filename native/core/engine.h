@@ -64,7 +64,9 @@ class Engine {
 
   // Gives a body that lies whole in PARTOF.part its name. False with `error` set.
   bool publishAs(const char* partOf, const char* name, bool mayReplace, LocalError& error) const {
-    return shared_.output.directory.publishAs(partOf, name, mayReplace, error);
+    const Output& output = shared_.output;
+    const Attributes attributes{.isDurable = output.options.durable, .mayReplace = mayReplace};
+    return output.directory.publishAs(partOf, name, attributes, error);
   }
 
   // The file system took no extended attributes.

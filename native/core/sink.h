@@ -75,6 +75,9 @@ class Sink {
     ~Listener() = default;
   };
 
+  // A body above this goes to .part at once.
+  static constexpr int64_t kMaxHeld = 256 << 10;
+
   // `serial`: the target's number in the journal, -1: none. `mayHavePart`: an earlier attempt may
   // have left one, which must not outlive this one.
   Sink(Output& output, uv_loop_t* loop, const std::string& name, double serial, bool mayHavePart)
@@ -114,8 +117,6 @@ class Sink {
   const std::string& digest() const noexcept { return digest_; }
 
  private:
-  // A body above this goes to .part at once.
-  static constexpr int64_t kMaxHeld = 256 << 10;
   // So many bytes come between two syncs of a .part that the journal knows.
   static constexpr int64_t kSyncEvery = 64 << 20;
 

@@ -191,8 +191,11 @@ bool Transfer::beginBody() {
   if (resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole) {
     return sink_.continueAt(offset_, target_->extras->version, target_->extras->trustedBytes >= 0);
   }
-  // A decoded body cannot be continued: offsets count what the server sent.
-  sink_.expect(length, response_.isHttp && !response_.isEncoded ? versionOf(response_) : Version{});
+  // Only what goes to .part can be continued, and a decoded body never: offsets count what the
+  // server sent.
+  const bool mayContinue =
+      (length > Sink::kMaxHeld || extras != nullptr) && response_.isHttp && !response_.isEncoded;
+  sink_.expect(length, mayContinue ? versionOf(response_) : Version{});
   return true;
 }
 

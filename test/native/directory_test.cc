@@ -127,6 +127,16 @@ TEST("what the journal is done with counts by its size, whatever the clock says"
   CHECK_EQ(error.text, "");
 }
 
+TEST("a clock that was set back since the last run makes no old file new") {
+  const Scratch scratch;
+  scratch.write("before", "");
+  const fault::Armed armed{fault::clock, -3600};
+  Directory directory{scratch.path()};
+  LocalError error;
+  CHECK_EQ(directory.existing("before", false, -1, error), Existing::kBefore);
+  CHECK(fault::clock.fired() > 0);
+}
+
 TEST("a journal does not count as a file that was there") {
   const Scratch scratch;
   scratch.write(".mcurl-journal", "");

@@ -13,6 +13,7 @@ Fault addHandle;
 Fault tmpFile;
 Fault linkAt;
 Fault socket;
+Fault clock;
 
 }  // namespace fault
 
@@ -68,6 +69,13 @@ int __wrap_socket(int family, int type, int protocol) {
     return -1;
   }
   return __real_socket(family, type, protocol);
+}
+
+int __real_clock_gettime(clockid_t, timespec*);
+int __wrap_clock_gettime(clockid_t clock, timespec* now) {
+  const int result = __real_clock_gettime(clock, now);
+  if (clock == CLOCK_REALTIME && fault::clock.isDue()) now->tv_sec += fault::clock.code();
+  return result;
 }
 
 }  // extern "C"

@@ -427,10 +427,10 @@ TEST("an unnamed body lies whole in .part, whatever its size") {
     CHECK_EQ(bed.scratch.read("a.part").size(), size);
     mcurl::LocalError error;
     bed.scratch.write("taken", "");
-    CHECK(!bed.output.directory.publishAs("a", "taken", false, error));
+    CHECK(!bed.output.directory.publishAs("a", "taken", {}, error));
     CHECK_EQ(error.osErrno, EEXIST);
-    CHECK(!bed.output.directory.publishAs("a", "../b", false, error));
-    CHECK(bed.output.directory.publishAs("a", "b", false, error));
+    CHECK(!bed.output.directory.publishAs("a", "../b", {}, error));
+    CHECK(bed.output.directory.publishAs("a", "b", {}, error));
     CHECK_EQ(bed.scratch.read("b").size(), size);
   }
 }
