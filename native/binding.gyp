@@ -62,6 +62,7 @@
             '-Wl,--wrap=openat64',
             '-Wl,--wrap=socket',
             '-Wl,--wrap=clock_gettime',
+            '-Wl,--wrap=write',
           ],
         },
       ],

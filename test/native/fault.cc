@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -13,6 +14,7 @@ Fault addHandle;
 Fault tmpFile;
 Fault linkAt;
 Fault socket;
+Fault write;
 Fault clock;
 
 }  // namespace fault
@@ -69,6 +71,15 @@ int __wrap_socket(int family, int type, int protocol) {
     return -1;
   }
   return __real_socket(family, type, protocol);
+}
+
+ssize_t __real_write(int, const void*, size_t);
+ssize_t __wrap_write(int fd, const void* data, size_t size) {
+  if (fault::write.isDue()) {
+    errno = fault::write.code();
+    return -1;
+  }
+  return __real_write(fd, data, size);
 }
 
 int __real_clock_gettime(clockid_t, timespec*);

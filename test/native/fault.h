@@ -45,6 +45,7 @@ extern Fault addHandle;     // a CURLMcode; the handle is not inside
 extern Fault tmpFile;       // an errno of open with O_TMPFILE
 extern Fault linkAt;        // an errno
 extern Fault socket;        // an errno
+extern Fault write;         // an errno
 extern Fault clock;         // seconds that CLOCK_REALTIME is wrong by
 
 // Arms one fault for the length of a block.

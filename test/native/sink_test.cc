@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "fault.h"
@@ -466,4 +467,21 @@ TEST("a full disk takes nothing from a .part that can be continued") {
   const FileLimit limit{1'000};
   CHECK(!bed.write(sink, std::string(500, 'y')));
   CHECK_EQ(bed.scratch.read("a.part"), std::string(900, 'x') + std::string(100, 'y'));
+}
+
+TEST("a quota, a full or a broken disk is named, and what came before can be continued") {
+  for (const int osErrno : {EDQUOT, ENOSPC, EIO}) {
+    Bed bed;
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+    sink.expect(kMaxHeld + 5, tagged(kMaxHeld + 5, "\"e\""));
+    CHECK(bed.write(sink, "x"));
+    {
+      const fault::Armed armed{fault::write, osErrno, 1, 1};
+      CHECK(!bed.write(sink, "y"));
+    }
+    CHECK_EQ(sink.error().osErrno, osErrno);
+    CHECK_EQ(sink.error().text, std::string{"cannot write a: "} + std::strerror(osErrno));
+    CHECK_EQ(bed.scratch.read("a.part"), "x");
+    CHECK_EQ(sink.partVersion()->etag, "\"e\"");
+  }
 }
