@@ -14,7 +14,7 @@ const PART = /\.part$/i;
 /** Names that need none of what `safeName` does but the check for reserved ones. */
 const PLAIN = /^\w[\w.~+=@,()-]*$/;
 /** Separators are cut before this. Bidi controls and U+FEFF lie to the reader; the rest some file system refuses. */
-const UNSAFE = /[\p{Cc}:*?"<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]/gu;
+const UNSAFE = /[\p{Cc}\p{Cs}:*?"<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]/gu;
 /** Device names of Windows, with any extension. */
 const RESERVED = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)/i;
 
@@ -54,15 +54,19 @@ export function safeName(text: string): string {
   // Cut after decoding: %2F and %5C hide separators.
   let name = text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
   name = name.replace(UNSAFE, '_');
-  name = trimmed(shortened(trimmed(name)));
-  if (/^[-.]/.test(name)) {
-    name = `_${name.slice(1)}`;
-  }
-  if (RESERVED.test(name)) {
-    name = `_${name}`;
-  }
-  if (PART.test(name)) {
-    name += '_';
+  // Each step can make work for another: a name cut to fit may end in .part, one that must not is too long again.
+  for (let before: string | undefined; before !== name; ) {
+    before = name;
+    name = trimmed(shortened(trimmed(name)));
+    if (/^[-.]/.test(name)) {
+      name = `_${name.slice(1)}`;
+    }
+    if (RESERVED.test(name)) {
+      name = `_${name}`;
+    }
+    if (PART.test(name)) {
+      name += '_';
+    }
   }
   return name;
 }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Names, nameFromPath } from '../../src/job/names.ts';
+import { Names, nameFromPath, safeName, suffixOf, withSuffix } from '../../src/job/names.ts';
+import { expectSafeName } from '../support/safe-name.ts';
 
 describe('nameFromPath', () => {
   it.each([
@@ -59,15 +61,80 @@ describe('nameFromPath', () => {
     expect(nameFromPath(`/${'a'.repeat(239)}.%20${'b'.repeat(30)}`)).toBe('a'.repeat(239));
   });
 
-  it('leaves every hostile name within its bounds', () => {
-    for (const path of ['%2e', 'é', '%E2%80%AE', ' ', '%2F', '.', '-', '%00', '🐟', 'x']) {
-      for (let repeat = 0; repeat < 300; repeat += 7) {
-        const { pathname } = new URL(`http://a/${path.repeat(repeat)}.%2e%20`);
-        const name = nameFromPath(pathname);
-        expect(Buffer.byteLength(`${name}.999999999.part`)).toBeLessThanOrEqual(255);
-        expect(name).toMatch(/^[^\p{Cc}\p{Bidi_Control}/\\:*?"<>|.\s-][^\p{Cc}/\\]*$/u);
-        expect(name).not.toMatch(/[. ]$/);
-      }
+  it.each([
+    [`/aux.${'%F0%9F%90%9F'.repeat(59)}`, `_aux.${'🐟'.repeat(58)}`],
+    [`/${'a'.repeat(235)}.part`, `${'a'.repeat(234)}.part_`],
+    [`/con${'%20'.repeat(237)}x`, '_con'],
+    [`/${'a'.repeat(235)}.part${'%20'.repeat(20)}x`, `${'a'.repeat(234)}.part_`],
+  ])('keeps to 240 bytes and to all rules at once: %s', (pathname, name) => {
+    expect(nameFromPath(pathname)).toBe(name);
+  });
+
+  it('is one safe component, whatever the URL', () => {
+    const piece = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+      fc.constantFrom(
+        '%2e',
+        '%2F',
+        '%5C',
+        '%00',
+        '%E2%80%AE',
+        '%ff',
+        '.',
+        '-',
+        ' ',
+        '%20',
+        '🐟',
+        'é',
+      ),
+      fc.constantFrom(
+        '\ud800',
+        'con',
+        'aux.',
+        '.part',
+        '.PART',
+        '.tar.gz',
+        '%',
+        '~',
+        'x'.repeat(100),
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+        const { pathname } = new URL(`http://a/${pieces.join('')}`);
+        expectSafeName(nameFromPath(pathname));
+        // As it comes from a header, which no URL parser has seen.
+        const name = safeName(pieces.join(''));
+        if (name !== '') expectSafeName(name);
+        expect(safeName(name)).toBe(name);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('suffixOf', () => {
+  it('finds what withSuffix made, and nothing else', () => {
+    const name = fc.stringMatching(/^[a-z][a-z.0-9]{0,8}$/);
+    fc.assert(
+      fc.property(name, name, fc.integer({ min: 2, max: 999_999_999 }), (plain, other, suffix) => {
+        expect(suffixOf(plain, withSuffix(plain, suffix))).toBe(suffix);
+        expect(suffixOf(plain, plain)).toBe(0);
+        const found = suffixOf(plain, other);
+        if (found !== undefined) expect(withSuffix(plain, found)).toBe(other);
+      }),
+    );
+    for (const given of [
+      'a.1.txt',
+      'a.02.txt',
+      'a.1e3.txt',
+      'a.Infinity.txt',
+      'a..txt',
+      'a.2',
+      'b.2.txt',
+    ]) {
+      expect(suffixOf('a.txt', given), given).toBeUndefined();
     }
   });
 });
@@ -117,6 +184,17 @@ describe('Names', () => {
     }
     expect(given.size).toBe(300_000);
     expect(given).toContain('index.300000.html');
+  });
+
+  it('gives no name that was reserved, nor its like', () => {
+    const names = new Names();
+    for (const name of ['a.2.txt', 'É', 'a.txt', 'a.txt', 'a.4.txt']) names.reserve(name);
+    expect(['a.txt', 'A.TXT', 'é', 'b'].map((name) => names.take(name))).toEqual([
+      'a.3.txt',
+      'A.5.TXT',
+      'é.2',
+      'b',
+    ]);
   });
 
   it('never gives one file to two lines, however the list was made', () => {
