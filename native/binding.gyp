@@ -57,6 +57,7 @@
           'ldflags': [
             '-Wl,--wrap=curl_multi_socket_action',
             '-Wl,--wrap=curl_multi_add_handle',
+            '-Wl,--wrap=curl_version_info',
             '-Wl,--wrap=linkat',
             '-Wl,--wrap=openat',
             '-Wl,--wrap=openat64',

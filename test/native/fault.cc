@@ -17,6 +17,13 @@ Fault socket;
 Fault write;
 Fault clock;
 
+namespace {
+std::atomic<curl_version_info_data*> pretended{nullptr};
+}
+
+Pretended::Pretended(curl_version_info_data info) : info_{info} { pretended = &info_; }
+Pretended::~Pretended() { pretended = nullptr; }
+
 }  // namespace fault
 
 // glibc's headers turn openat into openat64.
@@ -39,6 +46,12 @@ CURLMcode __real_curl_multi_add_handle(CURLM*, CURL*);
 CURLMcode __wrap_curl_multi_add_handle(CURLM* multi, CURL* easy) {
   if (fault::addHandle.isDue()) return static_cast<CURLMcode>(fault::addHandle.code());
   return __real_curl_multi_add_handle(multi, easy);
+}
+
+curl_version_info_data* __real_curl_version_info(CURLversion);
+curl_version_info_data* __wrap_curl_version_info(CURLversion age) {
+  curl_version_info_data* info = fault::pretended;
+  return info != nullptr ? info : __real_curl_version_info(age);
 }
 
 int WRAPPED_OPENAT(__real_)(int directory, const char* path, int flags, ...);

@@ -63,4 +63,16 @@ class Armed {
   Fault& fault_;
 };
 
+// Lets the core meet another libcurl for the length of a block: what curl_version_info says.
+class Pretended {
+ public:
+  explicit Pretended(curl_version_info_data info);
+  Pretended(const Pretended&) = delete;
+  Pretended& operator=(const Pretended&) = delete;
+  ~Pretended();
+
+ private:
+  curl_version_info_data info_;
+};
+
 }  // namespace fault
