@@ -150,7 +150,7 @@ TEST("all that is given by hand goes to the first host") {
 
 TEST("to another host goes what says nothing of the user") {
   RequestOptions options;
-  options.headers = {"X-Key: 1",   "accept: text/plain",      "Accept-Language: eo",
+  options.headers = {"X-Key: 1",   "accept: text/plain",      "Accept-Language;",
                      "Accepts: 1", "Authorization: Bearer x", "User-Agent: mine"};
   options.userAgent = "me/1";
   options.referer = "http://from.test/";
@@ -158,7 +158,7 @@ TEST("to another host goes what says nothing of the user") {
   options.cookie = "a=1";
   const std::string head = ask(options, false).head;
   for (const char* line :
-       {"accept: text/plain\r\n", "Accept-Language: eo\r\n", "User-Agent: mine\r\n"}) {
+       {"accept: text/plain\r\n", "Accept-Language:\r\n", "User-Agent: mine\r\n"}) {
     CHECK(has(head, line));
   }
   for (const char* name : {"X-Key", "Accepts", "Authorization", "Referer", "Cookie", "me/1"}) {
@@ -298,8 +298,11 @@ TEST("a version that is asked for is the version that may share connections") {
   constexpr const char* kSecure = "https://a.test";
   RequestOptions options;
   options.httpVersion = "1.1";
-  const Request one{options, 1};
-  CHECK(!one.mayMultiplex(kPlain) && !one.mayMultiplex(kSecure));
+  {
+    const fault::Pretended recent{libcurl(0x080000)};
+    const Request one{options, 1};
+    CHECK(!one.mayMultiplex(kPlain) && !one.mayMultiplex(kSecure));
+  }
   options.httpVersion = "2";
   const Request two{options, 1};
   CHECK(two.mayMultiplex(kPlain) && two.mayMultiplex(kSecure));

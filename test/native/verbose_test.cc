@@ -19,12 +19,13 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-// Stderr for the length of a block: each write(2) to it is a datagram of its own.
+// Stderr for the length of a block: each write(2) to it is a datagram of its own, and what is too
+// much is lost.
 class Stderr {
  public:
   Stderr() : kept_{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)} {
     int ends[2];
-    CHECK_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    CHECK_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     reader_ = Fd{ends[0]};
     const Fd writer{ends[1]};
     CHECK(::dup2(writer.get(), STDERR_FILENO) >= 0);
@@ -37,7 +38,7 @@ class Stderr {
     Lines all;
     std::string text(1 << 16, '\0');
     ssize_t count;
-    while ((count = ::recv(reader_.get(), text.data(), text.size(), MSG_DONTWAIT)) > 0) {
+    while ((count = ::recv(reader_.get(), text.data(), text.size(), 0)) > 0) {
       all.push_back(text.substr(0, static_cast<size_t>(count)));
     }
     return all;

@@ -1,0 +1,528 @@
+// One transfer by itself: driven by curl_multi_perform in the place of a loop.
+#include "../../native/core/transfer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "../../native/core/url.h"
+#include "fault.h"
+#include "scratch.h"
+#include "server.h"
+#include "test.h"
+
+using mcurl::Easy;
+using mcurl::Hops;
+using mcurl::Host;
+using mcurl::Reason;
+using mcurl::Record;
+using mcurl::RequestOptions;
+using mcurl::Slot;
+using mcurl::Target;
+using mcurl::Transfer;
+using test::Scratch;
+using test::Server;
+using Judgement = Transfer::Judgement;
+using Next = Judgement::Next;
+
+namespace {
+
+constexpr uint64_t kNowNs = 5'000'000'000;
+constexpr uint64_t kNsPerMs = 1'000'000;
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// What transfers need around them, and all that they tell their owner.
+struct Bed final : Transfer::Owner {
+  explicit Bed(RequestOptions options = {}) : request{std::move(options), 16} {
+    curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, 32L);
+  }
+
+  bool mayConnect(Transfer&) noexcept override { return isOpen; }
+  void onSocketOpened(Transfer&, curl_socket_t fd) noexcept override { opened.push_back(fd); }
+  void onSocketClosing(curl_socket_t fd) noexcept override { closed.push_back(fd); }
+  void onHeaders(Transfer& transfer) noexcept override {
+    statuses.push_back(transfer.response().status);
+    bytesAtHeaders = bytes;
+  }
+  void onBytes(size_t count) noexcept override {
+    bytes += count;
+    if (onPiece) onPiece();
+  }
+
+  // A target that was queued half a second before it starts.
+  std::unique_ptr<Target> target(const std::string& url) {
+    auto target = std::make_unique<Target>();
+    target->id = 7;
+    target->url = url;
+    target->name = "a";
+    target->queuedNs = kNowNs - 500 * kNsPerMs;
+    host.key = mcurl::hrefHostKey(url).view();
+    target->host = &host;
+    return target;
+  }
+
+  bool isOpen = true;
+  std::vector<curl_socket_t> opened;
+  std::vector<curl_socket_t> closed;
+  std::vector<int> statuses;
+  size_t bytes = 0;
+  size_t bytesAtHeaders = 0;
+  std::function<void()> onPiece;
+  Host host;
+  Scratch scratch;
+  mcurl::Directory directory{scratch.path(), false};
+  mcurl::HeldBudget budget;
+  const mcurl::Request request;
+  mcurl::Multi multi{curl_multi_init()};  // closes connections, and says so: last
+};
+
+struct Run {
+  Run(Bed& bed, std::unique_ptr<Target> target)
+      : bed{bed},
+        transfer{Easy{curl_easy_init()},
+                 std::move(target),
+                 bed.request,
+                 bed.directory,
+                 bed.budget,
+                 nullptr,
+                 bed,
+                 kNowNs} {}
+  Run(Bed& bed, const std::string& url) : Run{bed, bed.target(url)} {}
+
+  // To the end.
+  CURLcode perform() { return performAll(bed, {this}).front(); }
+  Judgement judge() { return transfer.judge(perform()); }
+
+  // The same for several at once; their results in the order given.
+  static std::vector<CURLcode> performAll(Bed& bed, const std::vector<Run*>& runs) {
+    CURLM* multi = bed.multi.get();
+    for (Run* run : runs) CHECK_EQ(curl_multi_add_handle(multi, run->transfer.easy()), CURLM_OK);
+    int running;
+    do {
+      CHECK_EQ(curl_multi_perform(multi, &running), CURLM_OK);
+      if (running > 0) CHECK_EQ(curl_multi_poll(multi, nullptr, 0, 1000, nullptr), CURLM_OK);
+    } while (running > 0);
+    std::map<CURL*, CURLcode> results;
+    int left;
+    while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+      results[message->easy_handle] = message->data.result;
+    }
+    std::vector<CURLcode> ordered;
+    for (Run* run : runs) {
+      ordered.push_back(results.at(run->transfer.easy()));
+      curl_multi_remove_handle(multi, run->transfer.easy());
+    }
+    return ordered;
+  }
+
+  Record record(bool timings = false, uint64_t nowNs = kNowNs) const {
+    Record record;
+    transfer.fill(record, timings, nowNs);
+    return record;
+  }
+
+  Bed& bed;
+  Transfer transfer;
+};
+
+// Leaves so many connections idle. One of those that dies as it is used again is replaced by
+// libcurl itself, five times; only then is it seen.
+void leaveIdle(Bed& bed, Server& server, unsigned count) {
+  std::vector<std::unique_ptr<Run>> runs;
+  std::vector<Run*> all;
+  for (unsigned i = 0; i < count; ++i) {
+    const std::string path = "/heldhead/1/" + std::to_string(i);
+    all.push_back(runs.emplace_back(std::make_unique<Run>(bed, server.url(path))).get());
+  }
+  std::thread release{[&] {
+    server.awaitHeld(count);
+    server.release();
+  }};
+  Run::performAll(bed, all);
+  release.join();
+  CHECK_EQ(server.connections(), count);
+}
+
+// A target that some hops led to.
+std::unique_ptr<Target> hopped(Bed& bed, const std::string& url, const std::string& firstHostKey) {
+  auto target = bed.target(url);
+  target->hops = std::make_unique<Hops>();
+  target->hops->firstHostKey = firstHostKey;
+  return target;
+}
+
+}  // namespace
+
+TEST("a whole body is to be published; its owner heard of socket, headers and bytes") {
+  Server server;
+  Bed bed;
+  {
+    Run run{bed, server.url("/bytes/100000")};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kPublish);
+    CHECK_EQ(judgement.reason, Reason::kDone);
+    CHECK_EQ(judgement.result, CURLE_OK);
+    CHECK_EQ(run.transfer.sink().size(), 100'000);
+    CHECK(run.transfer.hasOpenedSocket());
+    const Record record = run.record();
+    CHECK_EQ(record.id, 7);
+    CHECK_EQ(record.responseCode, 200);
+    CHECK_EQ(record.sizeDelivered, 100'000);
+    CHECK_EQ(record.contentLength, 100'000);
+    CHECK_EQ(record.flags, 0);
+  }
+  CHECK_EQ(bed.bytes, 100'000U);
+  CHECK_EQ(bed.bytesAtHeaders, 0U);
+  CHECK_EQ(bed.statuses.size(), 1U);
+  CHECK_EQ(bed.statuses.front(), 200);
+  CHECK_EQ(bed.opened.size(), 1U);
+  CHECK(bed.closed.empty());
+  bed.multi.reset();
+  CHECK(bed.closed == bed.opened);
+}
+
+TEST("only a body whose end nothing told is unverified") {
+  Server server;
+  Bed bed;
+  const auto flags = [&](const char* path) {
+    Run run{bed, server.url(path)};
+    CHECK_EQ(run.judge().next, Next::kPublish);
+    CHECK_EQ(run.transfer.sink().size(), 1000);
+    return run.record().flags;
+  };
+  CHECK_EQ(flags("/bytes/1000"), 0);
+  CHECK_EQ(flags("/chunked/1000"), 0);
+  CHECK_EQ(flags("/unframed/1000"), 0 + mcurl::kUnverified);
+}
+
+TEST("what is no whole body fails, and says why") {
+  const struct {
+    const char* path;
+    Reason reason;
+    CURLcode result;  // CURLE_OK: whatever libcurl called it
+    const char* words;
+  } rows[] = {
+      {"/short/1000", Reason::kTransfer, CURLE_PARTIAL_FILE, "500 bytes remaining"},
+      {"/badchunk/1000", Reason::kTransfer, CURLE_OK, ""},
+      {"/reset/1000", Reason::kTransfer, CURLE_OK, ""},
+      {"/lengths/1000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, "Content-Length"},
+      {"/part/1000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, "a part (206)"},
+      {"/part/600000", Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, "a part (206)"},
+      {"/status/404", Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, "answered 404"},
+      {"/status/503/9", Reason::kHttp, CURLE_HTTP_RETURNED_ERROR, "answered 503"},
+  };
+  Server server;
+  for (const auto& row : rows) {
+    Bed bed;
+    Run run{bed, server.url(row.path)};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kFail);
+    CHECK_EQ(judgement.reason, row.reason);
+    if (row.result != CURLE_OK) CHECK_EQ(judgement.result, row.result);
+    CHECK(judgement.result != CURLE_OK);
+    CHECK(!judgement.error.empty());
+    CHECK(has(judgement.error, row.words));
+    CHECK_EQ(judgement.osErrno, 0);
+    // The bodies of errors, and parts, are nobody's.
+    if (row.result == CURLE_HTTP_RETURNED_ERROR || run.transfer.response().status == 206) {
+      CHECK_EQ(bed.bytes, 0U);
+      CHECK_EQ(run.record().sizeDelivered, 0);
+    }
+    const bool hasAsked = has(row.path, "503");
+    CHECK_EQ(run.record().retryAfterMs, hasAsked ? 9000 : -1);
+  }
+}
+
+TEST("a body that says less than its length is not whole, whatever libcurl thinks of it") {
+  Server server;
+  Bed bed;
+  Run run{bed, server.url("/short/1000")};
+  run.perform();
+  const Judgement judgement = run.transfer.judge(CURLE_OK);
+  CHECK_EQ(judgement.next, Next::kFail);
+  CHECK_EQ(judgement.result, CURLE_PARTIAL_FILE);
+  CHECK_EQ(judgement.error, "500 bytes came of 1000");
+}
+
+TEST("an unwanted body is read to its end when that is near, else its connection is closed") {
+  Server server;
+  Bed bed;
+  for (const char* path : {"/part/65536", "/part/65536/b", "/part/65537", "/bytes/1"}) {
+    Run{bed, server.url(path)}.judge();
+  }
+  CHECK_EQ(server.connections(), 2U);
+  CHECK_EQ(server.request("/part/65537").connection, 1U);
+  CHECK_EQ(server.request("/bytes/1").connection, 2U);
+}
+
+TEST("a part is the whole answer when a Range was asked for") {
+  Server server;
+  RequestOptions options;
+  options.headers = {"Range: bytes=0-"};
+  Bed bed{options};
+  Run run{bed, server.url("/part/1000")};
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(run.transfer.sink().size(), 1000);
+}
+
+TEST("what the disk refuses is a local failure with its errno") {
+  Server server;
+  Bed bed;
+  std::filesystem::create_directory(bed.scratch / "a.part");
+  Run run{bed, server.url("/bytes/600000")};
+  const Judgement judgement = run.judge();
+  CHECK_EQ(judgement.next, Next::kFail);
+  CHECK_EQ(judgement.reason, Reason::kLocal);
+  CHECK_EQ(judgement.result, CURLE_WRITE_ERROR);
+  CHECK_EQ(judgement.osErrno, EISDIR);
+  CHECK(has(judgement.error, "a.part"));
+  CHECK_EQ(bed.bytes, 0U);
+}
+
+TEST("one that must not connect is given back, and opens nothing") {
+  Server server;
+  Bed bed;
+  bed.isOpen = false;
+  Run run{bed, server.url("/bytes/1")};
+  CHECK_EQ(run.judge().next, Next::kGiveBack);
+  CHECK(!run.transfer.hasOpenedSocket());
+  CHECK(bed.opened.empty());
+  CHECK_EQ(server.connections(), 0U);
+}
+
+TEST("one without a descriptor is given back with the way out; other errors of socket(2) fail") {
+  Server server;
+  Bed bed;
+  for (const int code : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+    const fault::Armed none{fault::socket, code};
+    Run run{bed, server.url("/bytes/1")};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kGiveBack);
+    CHECK_EQ(judgement.reason, Reason::kLocal);
+    CHECK_EQ(judgement.osErrno, code);
+    CHECK(has(judgement.error, "ulimit -n"));
+  }
+  const fault::Armed none{fault::socket, EACCES};
+  Run run{bed, server.url("/bytes/1")};
+  const Judgement judgement = run.judge();
+  CHECK_EQ(judgement.next, Next::kFail);
+  CHECK_EQ(judgement.reason, Reason::kTransfer);
+}
+
+TEST("libcurl's words are told, or its code's when it has none") {
+  Bed bed;
+  Run run{bed, Server{}.url("/bytes/1")};  // that server is gone
+  const Judgement judgement = run.judge();
+  CHECK_EQ(judgement.result, CURLE_COULDNT_CONNECT);
+  CHECK(has(judgement.error, "127.0.0.1"));
+  Run silent{bed, "http://a.test/"};
+  CHECK_EQ(silent.transfer.judge(CURLE_READ_ERROR).error, curl_easy_strerror(CURLE_READ_ERROR));
+}
+
+TEST("a reused connection that dies before the answer is worth a fresh one, once") {
+  Server server;
+  Bed bed;
+  leaveIdle(bed, server, 16);
+  Run first{bed, server.url("/corpse/10")};
+  CHECK_EQ(first.judge().next, Next::kFresh);
+  CHECK(!first.transfer.hasOpenedSocket());
+  std::unique_ptr<Target> target = first.transfer.takeTarget();
+  CHECK_EQ(target->id, 7U);
+  target->isFreshRetry = true;
+  bed.host.isMultiplexed = true;  // so that it goes to an old connection once more
+  Run second{bed, std::move(target)};
+  CHECK_EQ(second.judge().next, Next::kFail);
+  target = second.transfer.takeTarget();
+  bed.host.isMultiplexed = false;
+  Run third{bed, std::move(target)};
+  CHECK_EQ(third.judge().next, Next::kPublish);
+  CHECK_EQ(third.record().flags, 0 + mcurl::kFreshRetry);
+  CHECK_EQ(server.connections(), 17U);
+}
+
+TEST("a connection that dies is no free try when it is new, or has begun to answer") {
+  Server server;
+  Bed bed;
+  Run fresh{bed, server.url("/resethead")};
+  CHECK_EQ(fresh.judge().next, Next::kFail);
+  CHECK(fresh.transfer.hasOpenedSocket());
+  CHECK_EQ((Run{bed, server.url("/bytes/1")}.judge().next), Next::kPublish);
+  Run midway{bed, server.url("/reset/1000")};
+  CHECK_EQ(midway.judge().next, Next::kFail);
+  CHECK(!midway.transfer.hasOpenedSocket());
+}
+
+TEST("a fresh retry opens a connection; where many share one, only the scout does") {
+  const struct {
+    bool isMultiplexed;
+    bool isScout;
+    unsigned connections;
+  } rows[] = {{false, false, 2}, {false, true, 2}, {true, false, 1}, {true, true, 2}};
+  for (const auto& row : rows) {
+    Server server;
+    Bed bed;
+    Run{bed, server.url("/bytes/1")}.judge();
+    auto target = bed.target(server.url("/bytes/2"));
+    target->isFreshRetry = true;
+    target->isScout = row.isScout;
+    bed.host.isMultiplexed = row.isMultiplexed;
+    Run again{bed, std::move(target)};
+    CHECK_EQ(again.judge().next, Next::kPublish);
+    CHECK_EQ(server.connections(), row.connections);
+    CHECK_EQ(again.transfer.hasOpenedSocket(), row.connections == 2);
+  }
+}
+
+TEST("a redirect is a hop; its cookies are kept, and nobody else's") {
+  Server server;
+  Bed bed;
+  Run hop{bed, server.url("/cookie/" + server.authority() + "/bytes/5")};
+  const Judgement judgement = hop.judge();
+  CHECK_EQ(judgement.next, Next::kHop);
+  CHECK_EQ(judgement.reason, Reason::kRedirect);
+  CHECK_EQ(hop.transfer.response().location, server.url("/bytes/5"));
+  const std::vector<std::string> cookies = hop.transfer.cookies();
+  CHECK_EQ(cookies.size(), 1U);
+  CHECK(has(cookies.front(), "name\tvalue"));
+
+  auto target = hopped(bed, server.url("/bytes/5"), bed.host.key);
+  target->hops->cookies = cookies;
+  Run end{bed, std::move(target)};
+  CHECK_EQ(end.judge().next, Next::kPublish);
+  CHECK(has(server.request("/bytes/5").head, "Cookie: name=value\r\n"));
+  Run other{bed, server.url("/bytes/6")};
+  other.judge();
+  CHECK(!has(server.request("/bytes/6").head, "Cookie"));
+  CHECK(other.transfer.cookies().empty());
+}
+
+TEST("cookies of a file are those of the first hop only; later hops bring their own") {
+  Server server;
+  RequestOptions options;
+  options.cookieLines = {"127.0.0.1\tFALSE\t/\tFALSE\t0\tfrom\tfile"};
+  Bed bed{options};
+  Run{bed, server.url("/bytes/1")}.judge();
+  CHECK(has(server.request("/bytes/1").head, "Cookie: from=file\r\n"));
+  Run{bed, hopped(bed, server.url("/bytes/2"), bed.host.key)}.judge();
+  CHECK(!has(server.request("/bytes/2").head, "Cookie"));
+}
+
+TEST("what was given by hand stays with the first host, unless the user trusts them all") {
+  Server server;
+  RequestOptions options;
+  options.userpwd = "me:pw";
+  const std::string own = server.url("");
+  for (const bool isTrusting : {false, true}) {
+    options.locationTrusted = isTrusting;
+    Bed bed{options};
+    const std::string path = isTrusting ? "/bytes/1" : "/bytes/2";
+    Run{bed, hopped(bed, server.url(path + "/a"), own)}.judge();
+    Run{bed, hopped(bed, server.url(path + "/b"), "http://a.test")}.judge();
+    CHECK(has(server.request(path + "/a").head, "Authorization"));
+    CHECK_EQ(has(server.request(path + "/b").head, "Authorization"), isTrusting);
+  }
+}
+
+TEST("a time limit is that of the target, from its first start") {
+  Server server;
+  Bed bed;
+  auto target = bed.target(server.url("/heldhead/1"));
+  target->timeoutMs = 60'000;
+  target->startedNs = kNowNs - 59'990 * kNsPerMs;
+  Run late{bed, std::move(target)};
+  CHECK_EQ(late.judge().result, CURLE_OPERATION_TIMEDOUT);
+  target = late.transfer.takeTarget();
+  target->startedNs = kNowNs - 61'000 * kNsPerMs;  // over before it began; 0 would be no limit
+  CHECK_EQ((Run{bed, std::move(target)}.judge().result), CURLE_OPERATION_TIMEDOUT);
+}
+
+TEST("a slot shows a transfer while it runs") {
+  Server server;
+  Bed bed;
+  Slot slot;
+  Run run{bed, server.url("/bytes/100000")};
+  slot.received = 99;
+  slot.expected = 99;
+  run.transfer.setSlot(&slot);
+  CHECK_EQ(slot.id.load(), 7U);
+  CHECK_EQ(slot.received.load(), 0);
+  CHECK_EQ(slot.expected.load(), -1);
+  CHECK_EQ(slot.startedNs.load(), kNowNs);
+  int64_t expected = -1;
+  int64_t before = -1;  // its last piece, which is told before it is shown
+  bed.onPiece = [&] {
+    expected = slot.expected;
+    before = slot.received;
+  };
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(expected, 100'000);
+  CHECK(before > 0 && before < 100'000);
+  CHECK_EQ(slot.received.load(), 100'000);
+  CHECK(run.transfer.dropSlot() == &slot);
+  CHECK_EQ(slot.id.load(), Slot::kFree);
+  CHECK(run.transfer.dropSlot() == nullptr);
+}
+
+TEST("of a body in chunks a slot shows no length") {
+  Server server;
+  Bed bed;
+  Slot slot;
+  Run run{bed, server.url("/chunked/100000")};
+  run.transfer.setSlot(&slot);
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(slot.expected.load(), -1);
+  CHECK_EQ(slot.received.load(), 100'000);
+  CHECK_EQ(run.record().contentLength, -1);
+}
+
+TEST("a record counts times, connections and redirects over all hops") {
+  Server server;
+  Bed bed;
+  auto target = hopped(bed, server.url("/bytes/5"), bed.host.key);
+  target->startedNs = kNowNs - 100 * kNsPerMs;
+  target->hops->count = 3;
+  target->hops->connects = 2;
+  target->hops->redirectNs = 80 * kNsPerMs;
+  Run run{bed, std::move(target)};
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(run.transfer.connects(), 3);
+
+  const Record plain = run.record(false, kNowNs + 50 * kNsPerMs);
+  CHECK_EQ(plain.numRedirects, 3);
+  CHECK_EQ(plain.timeTotalUs, 150'000);
+  CHECK_EQ(plain.sizeDownload, 5);
+  CHECK_EQ(plain.numConnects + plain.remotePort + plain.timeQueueUs + plain.timeRedirectUs, 0);
+
+  const Record whole = run.record(true, kNowNs + 50 * kNsPerMs);
+  CHECK_EQ(whole.timeTotalUs, 150'000);
+  CHECK_EQ(whole.numConnects, 3);
+  CHECK_EQ(whole.httpVersion, 0 + CURL_HTTP_VERSION_1_1);
+  CHECK_EQ(whole.remotePort, server.port());
+  CHECK_EQ(whole.timeQueueUs, 400'000);
+  CHECK_EQ(whole.timeRedirectUs, 80'000);
+  CHECK(whole.timeNamelookupUs >= 80'000);
+  CHECK(whole.timeConnectUs >= whole.timeNamelookupUs);
+  CHECK(whole.timePretransferUs >= whole.timeConnectUs);
+  CHECK(whole.timeStarttransferUs > whole.timePretransferUs);
+  CHECK_EQ(whole.timeAppconnectUs, 0);
+}
+
+TEST("details are of the last hop") {
+  Server server;
+  Bed bed;
+  Run run{bed, hopped(bed, server.url("/bytes/5"), "http://a.test")};
+  run.judge();
+  const mcurl::Details details = run.transfer.details("because");
+  CHECK_EQ(details.urlEffective, server.url("/bytes/5"));
+  CHECK_EQ(details.remoteIp, "127.0.0.1");
+  CHECK_EQ(details.contentType, "");
+  CHECK_EQ(details.error, "because");
+}
