@@ -21,6 +21,15 @@ const MOST_FAILURE_LINES = 1000;
 /** A job that is over sooner shows no progress and loads none of it. */
 const PROGRESS_AFTER_MS = 200;
 
+/** Codes of errors that are trouble with local files. */
+const LOCAL_TROUBLE = [
+  'ERR_MCURL_DIRECTORY',
+  'ERR_MCURL_FILE',
+  'ERR_MCURL_JOURNAL',
+  'ERR_MCURL_LOCKED',
+  'ERR_MCURL_LOG',
+];
+
 /** Ends the process. Once there is an engine it is the engine's `exit`, as its loops may run. */
 let leave = (code: number): never => process.exit(code);
 /** MCURL_DEBUG or `--log-level debug`: a defect shows its stack. */
@@ -189,6 +198,7 @@ async function fetch({ inputs, options, display }: FetchCommand): Promise<never>
   if (!display.silent) {
     const wasStopped = stop.code !== undefined;
     for (const line of summaryLines(stats, bytes, durationMs, wasStopped)) print(line);
+    for (const note of job.notes) print(`mcurl: ${escapeText(note)}`);
   }
   return close(desk, stop, exitCode);
 }
@@ -337,5 +347,5 @@ function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage;
   const code = error instanceof McurlError ? error.code : '';
   if (code === 'ERR_MCURL_UNSUPPORTED') return EXIT.usage;
-  return ['ERR_MCURL_DIRECTORY', 'ERR_MCURL_LOG'].includes(code) ? EXIT.local : EXIT.defect;
+  return LOCAL_TROUBLE.includes(code) ? EXIT.local : EXIT.defect;
 }

@@ -9,6 +9,7 @@ import { parseRetryOn } from '../job/retry.ts';
 import {
   type Cookies,
   certificate,
+  checksum,
   connectToLine,
   cookies,
   duration,
@@ -60,6 +61,19 @@ interface Flags {
   readonly maxPerHost: number;
   readonly loops: number;
   readonly overwrite?: true;
+  readonly journal?: string | false;
+  readonly durable?: true;
+  readonly resumeBy?: 'validator' | 'size';
+  readonly onlyFailed?: true;
+  readonly failedOut?: string;
+  readonly checksum?: string;
+  readonly keepBad?: true;
+  readonly manifest?: string;
+  readonly maxFilesize?: number;
+  readonly remoteTime?: true;
+  readonly xattr?: true;
+  readonly ifModified?: true;
+  readonly remoteHeaderName?: true;
   readonly dryRun?: true;
   readonly header?: readonly string[];
   readonly userAgent?: string;
@@ -138,6 +152,20 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
     .option('--max-per-host <n>', '', whole(1, most), 16)
     .option('--loops <n>', '', whole(0, 1024), 0)
     .option('--overwrite', '')
+    .option('--if-modified', '')
+    .option('--journal <file>', '')
+    .option('--no-journal', '')
+    .addOption(new Option('--resume-by <what>').choices(['validator', 'size']))
+    .option('--only-failed', '')
+    .option('--failed-out <file>', '')
+    .option('--durable', '')
+    .option('-J, --remote-header-name', '')
+    .option('-R, --remote-time', '')
+    .option('--xattr', '')
+    .option('--checksum <type=hex>', '', checksum)
+    .option('--keep-bad', '')
+    .option('--manifest <file>', '')
+    .option('--max-filesize <bytes>', '', size)
     .option('--dry-run', '')
     .option('-H, --header <line>', '', headers)
     .option('-A, --user-agent <name>', '', headerText)
@@ -200,11 +228,12 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
 }
 
 function read(operands: readonly string[], flags: Flags): FetchCommand {
-  const inputs = [...(flags.inputFile ?? []).map((list) => ({ list })), ...operands.map(input)];
+  const named = [...(flags.inputFile ?? []).map((list) => ({ list })), ...operands.map(input)];
   const { directory, output } = place(flags);
+  // Without inputs the journal itself tells what failed.
+  const inputs = named.length > 0 || flags.onlyFailed ? named : [stdin()];
   return {
-    inputs:
-      output === undefined ? (inputs.length > 0 ? inputs : [stdin()]) : [named(inputs, output)],
+    inputs: withOptions(inputs, output, flags.checksum),
     options: {
       directory,
       jobs: flags.jobs,
@@ -214,6 +243,19 @@ function read(operands: readonly string[], flags: Flags): FetchCommand {
       request: request(flags),
       retry: { ...flags.retryOn, attempts: flags.retry },
       maxTimeMs: flags.maxTime,
+      ...given({
+        journal: flags.journal,
+        durable: flags.durable,
+        resumeBy: flags.resumeBy,
+        onlyFailed: flags.onlyFailed,
+        failedOut: flags.failedOut,
+        keepBad: flags.keepBad,
+        manifest: flags.manifest,
+        remoteTime: flags.remoteTime,
+        xattr: flags.xattr,
+        ifModified: flags.ifModified,
+        remoteName: flags.remoteHeaderName,
+      }),
     },
     dryRun: flags.dryRun ?? false,
     display: {
@@ -230,18 +272,25 @@ function input(operand: string): Input {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(operand) ? operand : { list: operand };
 }
 
-/** The one URL that `-o` names the file of. */
-function named(inputs: readonly Input[], output: string): Input {
+/** The inputs, of which one URL may have options of its own. */
+function withOptions(
+  inputs: readonly Input[],
+  output: string | undefined,
+  checksum: string | undefined,
+): readonly Input[] {
+  if (output === undefined && checksum === undefined) return inputs;
   const [url] = inputs;
   if (inputs.length !== 1 || typeof url !== 'string') {
     throw new UsageError(
       'ERR_MCURL_OPTION',
-      '-o names the file of exactly one URL: for several, choose the directory with -d',
+      output === undefined
+        ? '--checksum is that of exactly one URL: in a list, write it below each URL (checksum=TYPE=HEX)'
+        : '-o names the file of exactly one URL: for several, choose the directory with -d',
     );
   }
-  const problem = outputProblem(output);
+  const problem = output === undefined ? undefined : outputProblem(output);
   if (problem !== undefined) throw new UsageError('ERR_MCURL_OPTION', `-o ${problem}`);
-  return { url, output };
+  return [{ url, ...given({ output, checksum }) }];
 }
 
 /** What a pipe or a redirection brings when nothing else is named. */
@@ -300,6 +349,7 @@ function request(flags: Flags): RequestOptions {
       compressed: flags.compressed,
       locationTrusted: flags.locationTrusted,
       protocols: flags.proto,
+      maxFilesize: flags.maxFilesize,
       verbose: flags.verbose,
     }),
   };

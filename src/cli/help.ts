@@ -7,7 +7,15 @@ Job:
   -i, --input-file FILE   a list           -j, --jobs N         at once [64]
   -d, --output-dir DIR    where to [.]     --max-per-host N     at once [16]
   -o, --output FILE       for one URL      --loops N            threads [cores]
-  --overwrite             fetch again      --dry-run            only tell
+  --overwrite             fetch again      --if-modified        what changed
+  --dry-run               only tell        --max-filesize B     refuse larger
+What is there is skipped: the same command, run again, continues.
+  --journal FILE | --no-journal [.mcurl-journal]    --durable   sync each file
+  --resume-by WHAT        validator, size  --failed-out FILE    a list of them
+  --only-failed           rerun those; without a list, the journal's
+  -J, --remote-header-name  server's name  -R, --remote-time    server's date
+  --checksum TYPE=HEX     for one URL      --keep-bad           as NAME.bad
+  --manifest FILE         SHA256SUMS       --xattr              URL, type
 Request, as in curl:
   -H, --header LINE|@FILE   -A, --user-agent NAME   -e, --referer URL
   -u, --user NAME:PASS      -b, --cookie N=V|FILE   -x, --proxy URL
@@ -28,7 +36,6 @@ Output:
   -h, --help              this             -V, --version        also libcurl's
 Accepted, as mcurl does so anyway: -L -O -f -Z -# --remote-name-all
 
-Files that are there are skipped: run the same command again to continue.
 Exit codes (the lowest that occurred wins):
   0  every file is whole          5  TLS              130  Ctrl-C
   1  a defect of mcurl            6  authentication   143  SIGTERM

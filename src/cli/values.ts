@@ -1,6 +1,7 @@
 /** What option values may be: each parser throws an error that names what was expected. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { CHECKSUM_TYPES, parseChecksum } from '../checksum.ts';
 import { parseDuration, parseSize } from '../units.ts';
 
 /** Schemes that libcurl and mcurl can fetch from. */
@@ -27,6 +28,15 @@ export function size(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined) return bytes;
   throw new InvalidArgumentError('Expected bytes, or a size like 100k, 1.5M, 2G.');
+}
+
+/** `TYPE=HEX`, in one form. */
+export function checksum(text: string): string {
+  const parsed = parseChecksum(text);
+  if (parsed !== undefined) return parsed;
+  throw new InvalidArgumentError(
+    `Expected TYPE=HEX with all its digits; types are ${CHECKSUM_TYPES}.`,
+  );
 }
 
 /** `FILE[:PASSWORD]` as curl's `-E` takes it: `\\:` is a colon of the name, `\\\\` a backslash. */

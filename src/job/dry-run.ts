@@ -25,14 +25,15 @@ export async function* planAll(
   let urlnum = 0;
   for await (const { source, entries } of readInputs(inputs, signal)) {
     for (const entry of entries) {
-      const planned = planEntry(entry, schemes, names);
+      const planned = planEntry(entry, schemes);
       if (typeof planned === 'string') {
         yield badEntry(entry, source, urlnum, planned);
       } else {
-        const { href, name } = planned;
+        const { url } = planned;
+        const name = names.take(planned.name);
         const found = lstatSync(join(directory, name), { throwIfNoEntry: false });
         const exists = !overwrite && found?.isFile() === true;
-        yield { type: 'plan', source, line: entry.line, url: withoutUserinfo(href), name, exists };
+        yield { type: 'plan', source, line: entry.line, url: withoutUserinfo(url), name, exists };
       }
       urlnum += 1;
     }

@@ -1,10 +1,10 @@
 /** `fetchAll`: a job as an async iterable of outcomes. */
 import { UsageError } from '../errors.ts';
 import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
-import { makeDirectory } from './directory.ts';
 import { checkInputs } from './inputs.ts';
 import type { FetchOptions, Inputs } from './options.ts';
 import type { JobStats, Outcome, Sample, Transfer } from './outcome.ts';
+import { openPlace, type Place } from './place.ts';
 import { withoutUserinfo } from './plan.ts';
 import { Conductor } from './run.ts';
 
@@ -26,9 +26,11 @@ const MOST_WAITING = 1024;
  *
  * @throws UsageError `ERR_MCURL_INPUT` when `inputs` or one of them is none, `ERR_MCURL_LIST` when a list cannot be read,
  *   `ERR_MCURL_OPTION` when an option makes no sense. (What an iterable gives later throws in the iteration.)
- * @throws McurlError `ERR_MCURL_DIRECTORY` when the output directory cannot be made or written
+ * @throws McurlError `ERR_MCURL_DIRECTORY` when the output directory cannot be made or written, `ERR_MCURL_FILE` when a manifest
+ *   or a list of failed entries cannot
  * @throws NativeError `ERR_MCURL_NOT_BUILT`, `ERR_MCURL_LOAD`, `ERR_MCURL_LAYOUT` when the core cannot be loaded,
- *   `ERR_MCURL_UNSUPPORTED` when libcurl lacks what is asked, `ERR_MCURL_LIBCURL` when that libcurl cannot be used
+ *   `ERR_MCURL_LOCKED` when another job is at work on the output directory or the journal, `ERR_MCURL_JOURNAL` when the journal
+ *   cannot be opened (in the iteration, as UsageError: when it is none), `ERR_MCURL_UNSUPPORTED` when libcurl lacks what is asked, `ERR_MCURL_LIBCURL` when that libcurl cannot be used
  * @throws the signal's reason when it is aborted already
  */
 export function fetchAll(inputs: Inputs, options: FetchOptions = {}): Job {
@@ -37,8 +39,13 @@ export function fetchAll(inputs: Inputs, options: FetchOptions = {}): Job {
     throw new UsageError('ERR_MCURL_INPUT', 'expected an iterable: put a single URL in an array');
   }
   checkInputs(inputs);
-  makeDirectory(options.directory ?? '.');
-  return new Job(inputs, options);
+  const place = openPlace(inputs, options);
+  try {
+    return new Job(inputs, options, place);
+  } catch (error) {
+    place.close();
+    throw error;
+  }
 }
 
 /** A job under way, to be iterated once. */
@@ -55,10 +62,12 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
   #onChange: (() => void) | undefined;
   /** What `sample` says after the end. */
   #lastSample: Sample | undefined;
+  #lacksAttributes = false;
+  #closed: Promise<void> | undefined;
 
   /** @internal Call `fetchAll`. */
-  constructor(inputs: Inputs, options: FetchOptions) {
-    this.#conductor = new Conductor(inputs, options, {
+  constructor(inputs: Inputs, options: FetchOptions, place: Place) {
+    this.#conductor = new Conductor(inputs, options, place, {
       isFull: () => this.#count >= MOST_WAITING,
       outcome: (outcome) => {
         this.#waiting.push(outcome);
@@ -120,11 +129,26 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
   }
 
   /** Stops, and resolves when the loops' threads have ended. The iteration does that by itself. */
-  async close(): Promise<void> {
-    this.#lastSample ??= { ...this.sample(), running: 0 };
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { engine } = this.#conductor;
+    this.#lastSample = { ...this.sample(), running: 0 };
+    this.#lacksAttributes = engine.lacksAttributes;
     this.stop();
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    await this.#conductor.engine.close();
+    await engine.close();
+    await this.#conductor.finish();
+  }
+
+  /** What went wrong beside the targets, in lines for people; known when the iteration is over. */
+  get notes(): readonly string[] {
+    return this.#lacksAttributes
+      ? [...this.#conductor.notes, 'the file system takes no extended attributes (--xattr)']
+      : this.#conductor.notes;
   }
 
   /**

@@ -1,9 +1,9 @@
 /** What a job is given, as batches of entries: URLs, entries with options, and lists, in the order given. */
 import { UsageError } from '../errors.ts';
 import { countEntries } from '../list/count.ts';
-import { type Entry, outputProblem } from '../list/entry.ts';
+import { type Entry, outputProblem, withOption } from '../list/entry.ts';
 import { checkList, readList, textProblem } from '../list/lines.ts';
-import type { Input, Inputs, ListInput } from './options.ts';
+import type { EntryInput, Input, Inputs, ListInput } from './options.ts';
 
 /** Entries of one list; `source` is undefined for those given by themselves. */
 export interface Batch {
@@ -116,19 +116,29 @@ function isList(input: Input): input is ListInput {
   return typeof input === 'object' && input !== null && 'list' in input;
 }
 
-function isEntry(input: Input) {
+function isEntry(input: Input): input is EntryInput {
   return typeof input === 'object' && input !== null && 'url' in input;
 }
 
 function entryOf(input: Exclude<Input, ListInput>, line: number): Entry {
-  const { url, output } = isEntry(input) ? input : { url: input, output: undefined };
-  if (typeof url !== 'string' && !(url instanceof URL)) {
-    throw new UsageError(
-      'ERR_MCURL_INPUT',
-      `input ${line} is ${typeof input}: expected a URL, { url } or { list }`,
-    );
+  const entry: EntryInput = isEntry(input) ? input : { url: input };
+  const { url, mirrors, output, checksum } = entry;
+  for (const part of [url, ...(mirrors ?? [])]) {
+    if (typeof part !== 'string' && !(part instanceof URL)) {
+      throw new UsageError(
+        'ERR_MCURL_INPUT',
+        `input ${line} is ${typeof part}: expected a URL, { url } or { list }`,
+      );
+    }
   }
   const text = String(url);
-  const problem = textProblem(text);
-  return output === undefined ? { line, text, problem } : { line, text, problem, output };
+  const problem = textProblem([url, ...(mirrors ?? [])].join(''));
+  let made: Entry = { line, text, problem };
+  if (mirrors !== undefined && mirrors.length > 0) {
+    made = { ...made, mirrors: mirrors.map(String) };
+  }
+  if (output !== undefined) {
+    made = { ...made, output };
+  }
+  return checksum === undefined ? made : withOption(made, 'checksum', checksum);
 }

@@ -89,7 +89,7 @@ export class JournalIndex implements JournalVisitor {
   /**
    * @param names in which every name of the journal is reserved
    * @param boot which start of the machine this is; null when nothing tells
-   * @param keepValidators `doneAt` of every done line that has an ETag or a date
+   * @param keepValidators `doneAt` of every done line that has a version
    */
   constructor(names: Names, boot: string | null, keepValidators: boolean) {
     this.#names = names;
@@ -172,12 +172,12 @@ export class JournalIndex implements JournalVisitor {
     const { segment, at } = this.#place(serial);
     this.#began.delete(serial);
     segment.size[at] = Math.min(size, LARGE);
-    const { name, etag, lastModified } = more ?? {};
+    const { name, version } = more ?? {};
     const isNamed = name !== undefined && outputProblem(name) === undefined;
     if (isNamed) {
       this.#names.reserve(name);
     }
-    const isValidated = this.#keepValidators && (etag ?? lastModified) !== undefined;
+    const isValidated = this.#keepValidators && version !== undefined;
     if (isNamed || isValidated || size >= LARGE) {
       segment.doneAt ??= new Float64Array(SEGMENT);
       segment.doneAt[at] = offset;

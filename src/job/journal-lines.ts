@@ -9,8 +9,8 @@ export interface DoneMore {
   readonly name?: string;
   /** `sha-256=HEX`. */
   readonly digest?: string;
-  readonly etag?: string;
-  readonly lastModified?: string;
+  /** Which version of the file it is, as `Details` has it. */
+  readonly version?: string;
 }
 
 /** Why an entry failed. */
@@ -315,7 +315,7 @@ function tellAny(
 
 function doneMore(line: Readonly<Record<string, unknown>>): DoneMore {
   return Object.fromEntries(
-    ['name', 'digest', 'etag', 'lastModified']
+    ['name', 'digest', 'version']
       .map((key) => [key, line[key]])
       .filter(([, value]) => typeof value === 'string'),
   );

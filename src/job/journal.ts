@@ -1,5 +1,6 @@
 /** The journal of a job: what an earlier run left, and the ends of this one. Its lines are those of `journal-lines`. */
 import { fdatasync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { McurlError } from '../errors.ts';
 import { quoteJson } from '../escape.ts';
 import type { Entry } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
@@ -26,9 +27,8 @@ export interface Journalled {
   readonly name: string | undefined;
   /** Done: the size its file had. */
   readonly doneBytes: number | undefined;
-  /** Done, and `keepValidators`: as the server told them. */
-  readonly etag: string | undefined;
-  readonly lastModified: string | undefined;
+  /** Done, and `keepValidators`: which version of the file it was. */
+  readonly doneVersion: string | undefined;
   /** Not done: the version that `.part` holds, when one was begun; empty when it cannot be resumed. */
   readonly version: string | undefined;
   /** So many bytes of `.part` are of that version for sure; undefined when all are. */
@@ -36,7 +36,7 @@ export interface Journalled {
 }
 
 export interface JournalOptions {
-  /** Make `take` tell ETag and date of entries that are done (`--if-modified`). Default false. */
+  /** Make `take` tell the version of entries that are done (`--if-modified`). Default false. */
   readonly keepValidators?: boolean;
   /** Ends the reading. */
   readonly signal?: AbortSignal;
@@ -52,8 +52,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
  *
  * @param fd open for reading and appending, locked by the caller, who closes it
  * @param path for messages
- * @throws UsageError `ERR_MCURL_JOURNAL` when the file is no journal; the signal's AbortError; the system's error when
- *   it cannot be read or appended to
+ * @throws UsageError `ERR_MCURL_JOURNAL` when the file is no journal; the signal's AbortError
+ * @throws McurlError `ERR_MCURL_JOURNAL` when it cannot be appended to; the system's error when it cannot be read
  */
 export async function openJournal(
   fd: number,
@@ -65,12 +65,24 @@ export async function openJournal(
   let badLines = 0;
   for await (badLines of readJournal(fd, path, index, signal));
   index.seal();
+  try {
+    beginRun(fd, boot);
+  } catch (cause) {
+    throw new McurlError(
+      'ERR_MCURL_JOURNAL',
+      `cannot write the journal ${path}: ${(cause as Error).message}; choose another with --journal, or --no-journal`,
+      { cause },
+    );
+  }
+  return new Journal(fd, path, index, badLines);
+}
+
+function beginRun(fd: number, boot: string | null): void {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1);
   const isTorn = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
   const line = JSON.stringify({ job: 1, boot, at: new Date().toISOString() });
   writeSync(fd, `${isTorn ? '\n' : ''}${line}\n`);
-  return new Journal(fd, path, index, badLines);
 }
 
 /** Linux makes a new one at each start; elsewhere what was written before a kill is not trusted. */
@@ -134,8 +146,7 @@ export class Journal {
       state: 'new',
       name: undefined,
       doneBytes: undefined,
-      etag: undefined,
-      lastModified: undefined,
+      doneVersion: undefined,
       version: undefined,
       trustedBytes: undefined,
     };
@@ -150,8 +161,7 @@ export class Journal {
       state,
       name: began?.name ?? more?.name ?? planned,
       doneBytes: state === 'done' ? (more?.size ?? found.size) : undefined,
-      etag: more?.etag,
-      lastModified: more?.lastModified,
+      doneVersion: more?.version,
       version: began?.version,
       trustedBytes: began === undefined || began.isSinceBoot ? undefined : began.durable,
     };
@@ -197,11 +207,10 @@ export class Journal {
   done(serial: number, size: number, more?: DoneMore): void {
     let line = `{"done":${serial},"size":${size}`;
     if (more !== undefined) {
-      const { name, digest, etag, lastModified } = more;
+      const { name, digest, version } = more;
       if (name !== undefined) line += `,"name":${quoteJson(name)}`;
       if (digest !== undefined) line += `,"digest":${quoteJson(digest)}`;
-      if (etag !== undefined) line += `,"etag":${quoteJson(etag)}`;
-      if (lastModified !== undefined) line += `,"lastModified":${quoteJson(lastModified)}`;
+      if (version !== undefined) line += `,"version":${quoteJson(version)}`;
     }
     this.#output.write(`${line}}\n`);
   }

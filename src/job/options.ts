@@ -11,8 +11,12 @@ export type Inputs = Iterable<Input> | AsyncIterable<Input>;
 /** A URL with options of its own. */
 export interface EntryInput {
   readonly url: string | URL;
+  /** Further URLs of the same file, tried in turn when one fails. */
+  readonly mirrors?: readonly (string | URL)[];
   /** Final name inside the output directory: no path, not in `.part`, 250 bytes at most. Default: from the URL. */
   readonly output?: string;
+  /** What the file must be: `TYPE=HEX`; sha-256, sha-512, sha-1 or md5. */
+  readonly checksum?: string;
 }
 
 /** A list file, one entry a line, plain or gzip by content; `-` is stdin. It is streamed, however long it is. */
@@ -57,6 +61,38 @@ export interface FetchOptions {
   readonly request?: RequestOptions;
   /** Each field not given has its default. */
   readonly retry?: Partial<RetryOptions>;
+  /**
+   * The file that makes the job survive, or `false` for none. Default: `.mcurl-journal` in the output directory, or
+   * `.NAME.mcurl-journal` when the inputs are an array of one entry with an `output`; the default one is removed after a job in
+   * which everything succeeded. A second job on the same journal or output directory is refused.
+   */
+  readonly journal?: string | false;
+  /** Sync file, directory and journal before a file counts as done. Default false: the system's own time. */
+  readonly durable?: boolean;
+  /**
+   * What must agree before a `.part` is continued. Default `validator`: size and a strong ETag or Last-Modified.
+   * `size`: size and, where both tell one, Last-Modified, for servers whose ETag changes with every request.
+   */
+  readonly resumeBy?: 'validator' | 'size';
+  /** Fetch only entries that the journal knows as failed; all of those when `inputs` is an empty array. Default false. */
+  readonly onlyFailed?: boolean;
+  /** A file that gets the failed entries, with their options and passwords, as a list. Written when the job is over. */
+  readonly failedOut?: string;
+  /** A file that gets SHA-256 and path of every file, in the order of the inputs, as sha256sum writes and checks them. */
+  readonly manifest?: string;
+  /** Keep a file with a wrong checksum as NAME.bad. Default: it is removed. */
+  readonly keepBad?: boolean;
+  /** Give files the time of their Last-Modified. Default false. */
+  readonly remoteTime?: boolean;
+  /** Give files origin, type and version as extended attributes, as curl's `--xattr` does. Default false. */
+  readonly xattr?: boolean;
+  /**
+   * Ask for files that are there, and fetch and replace those of which the server has another version than the journal or the
+   * extended attributes tell. Default: they are skipped.
+   */
+  readonly ifModified?: boolean;
+  /** Take names from Content-Disposition where a server sends one (RFC 6266), made safe. Default false. */
+  readonly remoteName?: boolean;
   /** Milliseconds a target may take, its retries and the waiting between them included. Default 0: no limit. */
   readonly maxTimeMs?: number;
   /**

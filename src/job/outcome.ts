@@ -39,8 +39,8 @@ export interface Outcome {
   readonly url: string;
   /** Final name inside the output directory; undefined when the entry never got one. */
   readonly name: string | undefined;
-  /** Why it was skipped: `exists`. */
-  readonly skipReason?: 'exists';
+  /** Why it was skipped: a file was there, and with `ifModified` it is still the server's. */
+  readonly skipReason?: 'exists' | 'not-modified';
   readonly kind?: FailureKind;
   readonly exitCode: ExitCode;
   /** One sentence for people: the thing, the cause, the way out. */

@@ -1,7 +1,7 @@
 /** Entry to target: what a line must be to be fetched, and what of it may be shown. */
-import { type Entry, outputProblem } from '../list/entry.ts';
+import { type Entry, entryText, outputProblem } from '../list/entry.ts';
 import type { RequestOptions } from '../native/binding.ts';
-import { type Names, nameFromPath } from './names.ts';
+import { nameFromPath } from './names.ts';
 
 /** For who may not know lists. */
 export { outputProblem } from '../list/entry.ts';
@@ -11,19 +11,39 @@ export function schemesOf({ protocols = ['http', 'https'] }: RequestOptions): Re
   return new Set(protocols.map((name) => `${name}:`));
 }
 
-/** The href and the name of an entry, or why it is bad. Takes the name. */
-export function planEntry(
-  entry: Entry,
-  schemes: ReadonlySet<string>,
-  names: Names,
-): { readonly href: string; readonly name: string } | string {
+/** An entry that can be fetched. */
+export interface PlannedEntry {
+  readonly url: string;
+  /** Hrefs. */
+  readonly mirrors: readonly string[] | undefined;
+  /** The name it would have alone. */
+  readonly name: string;
+  /** What a journal knows it by. */
+  readonly key: string;
+}
+
+/** What an entry asks for, or why it is bad. */
+export function planEntry(entry: Entry, schemes: ReadonlySet<string>): PlannedEntry | string {
   const { output } = entry;
   const problem = entry.problem ?? (output === undefined ? undefined : outputProblem(output));
   const url = problem ?? parseEntry(entry.text, schemes);
   if (typeof url === 'string') {
     return url;
   }
-  return { href: url.href, name: names.take(output ?? nameFromPath(url.pathname)) };
+  const { href } = url;
+  const name = output ?? nameFromPath(url.pathname);
+  if (entry.mirrors === undefined) {
+    return { url: href, mirrors: undefined, name, key: entryText(href, entry) };
+  }
+  const mirrors: string[] = [];
+  for (const text of entry.mirrors) {
+    const mirror = parseEntry(text, schemes);
+    if (typeof mirror === 'string') {
+      return `its mirror ${redacted(text)}: ${mirror}`;
+    }
+    mirrors.push(mirror.href);
+  }
+  return { url: href, mirrors, name, key: entryText(href, { ...entry, mirrors }) };
 }
 
 const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;

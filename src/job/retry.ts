@@ -42,6 +42,8 @@ export interface History {
   /** The furthest that an attempt came, and the attempts since that came no further by as much as progress. */
   readonly bestBytes: number;
   readonly stuck: number;
+  /** A continued file had the wrong checksum, and was begun anew. */
+  readonly hasBegunAnew: boolean;
 }
 
 export const NO_HISTORY: History = {
@@ -52,6 +54,7 @@ export const NO_HISTORY: History = {
   totalMs: 0,
   bestBytes: 0,
   stuck: 0,
+  hasBegunAnew: false,
 };
 
 /** The record of a failed transfer, with the words of `details().error`. */
@@ -68,6 +71,8 @@ export type Decision =
       readonly pauseHostMs: number;
       readonly history: History;
       readonly message: string;
+      /** Which of the target's URLs comes now; `drop`: the next one, and this one never again. */
+      readonly turn: 'stay' | 'next' | 'drop';
     }
   | {
       readonly type: 'fail';
@@ -78,12 +83,21 @@ export type Decision =
       readonly mayPass: boolean;
     };
 
+/** The other URLs of a target. */
+export interface Mirrors {
+  readonly count: number;
+  /** Those that were not tried yet. */
+  readonly untried: number;
+}
+
+const NO_MIRRORS: Mirrors = { count: 0, untried: 0 };
+
 /** What a failure is, whatever is done about it. `retryAs` undefined: another attempt cannot help. */
 interface Verdict {
   readonly kind: FailureKind;
   readonly exitCode: ExitCode;
   readonly message: string;
-  readonly retryAs: RetryKind | 'http' | 'interrupted' | undefined;
+  readonly retryAs: RetryKind | 'http' | 'interrupted' | 'anew' | undefined;
 }
 
 type CurlRow = readonly [
@@ -251,6 +265,14 @@ function judge({ record, error }: Failure): Verdict {
         message: error || 'libcurl reads this URL otherwise than the URL standard',
         retryAs: undefined,
       };
+    case REASON.integrity:
+      return {
+        kind: 'integrity',
+        exitCode: EXIT.integrity,
+        message: error || 'the checksum is wrong',
+        // Of what was continued the earlier part may be at fault.
+        retryAs: record.resumedFrom > 0 ? 'anew' : undefined,
+      };
     case REASON.transfer:
       return judgeTransfer(record, error);
     default:
@@ -297,6 +319,7 @@ function isWanted(verdict: Verdict, status: number, options: RetryOptions): bool
     case undefined:
       return false;
     case 'interrupted':
+    case 'anew':
       return true;
     case 'http':
       return options.statuses.has(status);
@@ -310,6 +333,7 @@ function isWanted(verdict: Verdict, status: number, options: RetryOptions): bool
  *
  * @param maxTimeMs for all its attempts and the sleep between them; 0 is no limit
  * @param random as Math.random
+ * @param mirrors its other URLs: the next one comes at once, until all were tried
  */
 export function decide(
   failure: Failure,
@@ -317,10 +341,13 @@ export function decide(
   options: RetryOptions,
   maxTimeMs: number,
   random: () => number,
+  mirrors = NO_MIRRORS,
 ): Decision {
   const { record } = failure;
   const verdict = judge(failure);
-  const isTried = isWanted(verdict, record.responseCode, options);
+  const isTried =
+    isWanted(verdict, record.responseCode, options) &&
+    !(verdict.retryAs === 'anew' && history.hasBegunAnew);
   const mayPass = isTried || isWanted(verdict, record.responseCode, RETRY_DEFAULTS);
   const fail = (addition: string): Decision => ({
     type: 'fail',
@@ -332,27 +359,40 @@ export function decide(
   const triedMs = record.timeTotalUs / 1000;
   const totalMs = history.totalMs + triedMs;
   const leftMs = maxTimeMs === 0 ? Number.POSITIVE_INFINITY : maxTimeMs - totalMs;
-  if (!isTried) {
-    return fail(tried(history.retries));
-  }
-  if (leftMs <= 0) {
+  const mayTurn = mirrors.count > 0 && verdict.kind !== 'local' && verdict.kind !== 'defect';
+  if (leftMs <= 0 && (isTried || mayTurn)) {
     return fail(`; --max-time of ${seconds(maxTimeMs)} is over${tried(history.retries)}`);
+  }
+  const drop = (): Decision => ({
+    type: 'retry',
+    delayMs: 0,
+    pauseHostMs: 0,
+    message: verdict.message,
+    turn: 'drop',
+    history: { ...history, retries: history.retries + 1, charged: 0, totalMs },
+  });
+  if (!isTried) {
+    return mayTurn ? drop() : fail(tried(history.retries));
   }
 
   const bytes = record.reason === REASON.transfer ? record.sizeDelivered : 0;
   const isFurther = bytes >= history.bestBytes + PROGRESS_BYTES;
   const stuck = isFurther ? 0 : history.stuck + 1;
-  const hasProgressed = bytes >= PROGRESS_BYTES && stuck <= MAX_STUCK;
+  const hasProgressed = bytes - record.resumedFrom >= PROGRESS_BYTES && stuck <= MAX_STUCK;
   const charged = hasProgressed ? 0 : history.charged;
   const spentMs = hasProgressed ? 0 : history.spentMs + triedMs;
-  const isFree = verdict.retryAs === 'interrupted' && history.interruptions < FREE_INTERRUPTIONS;
+  const isFree =
+    verdict.retryAs === 'anew' ||
+    (verdict.retryAs === 'interrupted' && history.interruptions < FREE_INTERRUPTIONS);
   if (!isFree && charged >= options.attempts) {
-    return fail(tried(history.retries));
+    return mayTurn ? drop() : fail(tried(history.retries));
   }
   const hasAsked = verdict.retryAs === 'http' && record.retryAfterMs >= 0;
-  const delayMs = hasAsked
+  const isAtOnce = verdict.retryAs === 'anew' || (mayTurn && mirrors.untried > 0);
+  const sleepMs = hasAsked
     ? record.retryAfterMs
     : Math.floor(random() * Math.min(CAP_MS, BASE_MS * 2 ** charged));
+  const delayMs = isAtOnce ? 0 : sleepMs;
   if (spentMs + delayMs > BUDGET_MS) {
     return fail(
       hasAsked
@@ -366,8 +406,9 @@ export function decide(
   return {
     type: 'retry',
     delayMs,
-    pauseHostMs: hasAsked ? delayMs : 0,
+    pauseHostMs: hasAsked ? sleepMs : 0,
     message: verdict.message,
+    turn: mayTurn && verdict.retryAs !== 'anew' ? 'next' : 'stay',
     history: {
       retries: history.retries + 1,
       charged: isFree ? charged : charged + 1,
@@ -376,6 +417,7 @@ export function decide(
       totalMs: totalMs + delayMs,
       bestBytes: isFurther ? bytes : history.bestBytes,
       stuck,
+      hasBegunAnew: history.hasBegunAnew || verdict.retryAs === 'anew',
     },
   };
 }

@@ -1,7 +1,11 @@
 /** The conductor: entries in, targets to the engine, records back, retries, outcomes out. */
+import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
 import type { Entry } from '../list/entry.ts';
 import {
+  type Details,
   type NativeTarget,
   REASON,
   RECORD,
@@ -10,13 +14,18 @@ import {
   RECORD_SIZE,
   type RecordField,
   SAMPLE_HEADER,
+  type TargetExtras,
 } from '../native/binding.ts';
 import { Engine } from '../native/engine.ts';
-import { countInputs, knownTotal, readInputs } from './inputs.ts';
-import { Names } from './names.ts';
+import { nameFromContentDisposition } from './content-disposition.ts';
+import { Ends } from './ends.ts';
+import { type Batch, countInputs, knownTotal, readInputs } from './inputs.ts';
+import { type Journalled, openJournal } from './journal.ts';
+import { Names, suffixOf } from './names.ts';
 import type { FetchOptions, Inputs, RetryOptions } from './options.ts';
-import { countFailure, type FailedOutcome, type Outcome, startStats } from './outcome.ts';
-import { planEntry, redacted, schemesOf, withoutUserinfo } from './plan.ts';
+import { type FailedOutcome, type Outcome, startStats } from './outcome.ts';
+import type { Place } from './place.ts';
+import { type PlannedEntry, planEntry, redacted, schemesOf, withoutUserinfo } from './plan.ts';
 import { decide, type History, NO_HISTORY, RETRY_DEFAULTS } from './retry.ts';
 
 /** Who takes the outcomes. */
@@ -30,16 +39,29 @@ export interface Consumer {
 
 /** A target in flight, as the engine takes it and with what an outcome tells of it. */
 interface Target extends NativeTarget {
+  /** As written. */
   readonly entry: string;
+  /** What the journal knows it by. */
+  readonly key: string;
+  readonly serial: number;
   readonly source: string | undefined;
   readonly line: number;
   readonly urlnum: number;
   /** Undefined until the first failure. */
   readonly history: History | undefined;
+  /** Its other URLs, the next one first; undefined when it has none. */
+  readonly mirrors: readonly string[] | undefined;
+  /** Of those, how many were not tried yet. */
+  readonly untried: number;
 }
 
 /** Which target an outcome is about. */
 type Subject = Pick<Outcome, 'source' | 'line' | 'urlnum' | 'entry' | 'url' | 'name'>;
+
+/** What is known of a target's last attempt. */
+type Evidence = Pick<Outcome, 'retries' | 'details'> & {
+  readonly record: Readonly<Record<RecordField, number>>;
+};
 
 /** Targets not ended at most, sleeping retries included. */
 const WINDOW = 64 * 1024;
@@ -56,13 +78,17 @@ export class Conductor {
   readonly engine: Engine;
 
   readonly #inputs: Inputs;
+  readonly #options: FetchOptions;
+  readonly #place: Place;
   readonly #consumer: Consumer;
   readonly #retry: RetryOptions;
   readonly #maxTimeMs: number;
   readonly #hasAllOutcomes: boolean;
-  readonly #onRetry: FetchOptions['onRetry'];
+  /** What succeeds is only counted, and its size written to the journal. */
+  readonly #isPlain: boolean;
   readonly #schemes: ReadonlySet<string>;
   readonly #names = new Names();
+  readonly #ends: Ends;
   /** Aborted by `stop`. */
   readonly #abort = new AbortController();
   #isOver = false;
@@ -74,27 +100,44 @@ export class Conductor {
   readonly #targets: (Target | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #sleepers = new Map<number, NodeJS.Timeout>();
+  /** Targets whose end is known, and something is yet to be written before it is told. */
+  #settling = 0;
   readonly #records = new Float64Array(RECORDS * RECORD_SIZE);
   readonly #counters = new Float64Array(SAMPLE_HEADER);
   #drainTimer: NodeJS.Timeout | undefined;
   /** The consumer was full when records waited. */
   #isHeld = false;
 
-  /** Makes the engine and begins to read. @throws NativeError as `Engine`'s constructor */
-  constructor(inputs: Inputs, options: FetchOptions, consumer: Consumer) {
+  /**
+   * Makes the engine and begins to read.
+   *
+   * @param place is the conductor's from here on
+   * @throws NativeError as `Engine`'s constructor, McurlError as `Ends`'
+   */
+  constructor(inputs: Inputs, options: FetchOptions, place: Place, consumer: Consumer) {
     this.#inputs = inputs;
+    this.#options = options;
+    this.#place = place;
     this.#consumer = consumer;
     this.#retry = { ...RETRY_DEFAULTS, ...options.retry };
     this.#maxTimeMs = options.maxTimeMs ?? 0;
     this.#hasAllOutcomes = options.outcomes !== 'failures';
-    this.#onRetry = options.onRetry;
-    const { directory = '.', jobs = 64, maxPerHost = 16, loops = 0, request = {} } = options;
+    const { jobs = 64, maxPerHost = 16, loops = 0, request = {}, overwrite = false } = options;
+    const { durable = false, keepBad = false, remoteTime = false, xattr = false } = options;
+    const { remoteName = false, ifModified = false } = options;
+    const manifest = options.manifest !== undefined;
+    // A journal that stays tells versions, by which a later run asks.
+    const isKept = typeof options.journal === 'string';
+    const keepDetails = this.#hasAllOutcomes || manifest || remoteName || isKept;
+    this.#isPlain = !keepDetails && !durable;
     this.#schemes = schemesOf(request);
-    this.stats = startStats(knownTotal(inputs));
-    const { overwrite = false } = options;
-    const keepDetails = this.#hasAllOutcomes;
+    this.stats = startStats(options.onlyFailed ? undefined : knownTotal(inputs));
+    this.#ends = new Ends(options, this.stats);
+    const { directory, journal } = place;
+    const limits = { directory, jobs, maxPerHost, loops, overwrite, keepDetails, request };
+    const files = { durable, keepBad, manifest, remoteTime, xattr, remoteName, ifModified };
     this.engine = new Engine(
-      { directory, jobs, maxPerHost, loops, overwrite, keepDetails, request },
+      { ...limits, ...files, ...(journal === undefined ? undefined : { journal: journal.fd }) },
       () => this.#guarded(() => this.#drain()),
     );
     this.#read().catch((error: unknown) => this.#stopBy(error));
@@ -130,6 +173,21 @@ export class Conductor {
     this.#drainTimer ??= this.#drainLater();
   }
 
+  /** What went wrong beside the targets, for people; complete after `finish`. */
+  get notes(): string[] {
+    return this.#ends.notes;
+  }
+
+  /** Writes what is left to be written, and leaves the place. To be called once, when the engine is closed. */
+  async finish(): Promise<void> {
+    await this.#ends.finish();
+    const hasAll = this.stats.readAll && this.#live === 0 && this.#error === undefined;
+    if (hasAll && this.stats.failed === 0 && !this.#options.onlyFailed) {
+      this.#place.forget();
+    }
+    this.#place.close();
+  }
+
   /** The inputs threw: what ends in time is still told. */
   #stopBy(error: unknown): void {
     if (!this.#abort.signal.aborted) {
@@ -141,14 +199,21 @@ export class Conductor {
   // ---- Entries in ----
 
   async #read(): Promise<void> {
+    const { signal } = this.#abort;
+    const { journal } = this.#place;
+    if (journal !== undefined) {
+      const keepValidators = this.#options.ifModified === true;
+      const { fd, path } = journal;
+      this.#ends.journal = await openJournal(fd, path, this.#names, { signal, keepValidators });
+    }
     let batchSize = FIRST_BATCH;
-    for await (const { source, entries } of readInputs(this.#inputs, this.#abort.signal)) {
+    for await (const { source, entries } of this.#batches(signal)) {
       for (let at = 0; at < entries.length; ) {
         if (this.#live === WINDOW || this.#consumer.isFull()) {
           // The scheduler's spill file goes here: entries of a host that fills its share of the window.
           await this.#room();
         }
-        if (this.#abort.signal.aborted) {
+        if (signal.aborted) {
           return;
         }
         const end = Math.min(entries.length, at + batchSize, at + WINDOW - this.#live);
@@ -165,6 +230,19 @@ export class Conductor {
     this.stats.total = this.stats.read;
     this.stats.readAll = true;
     this.#endIfDone();
+  }
+
+  #batches(signal: AbortSignal): AsyncIterable<Batch> {
+    const inputs = this.#inputs;
+    return this.#options.onlyFailed && Array.isArray(inputs) && inputs.length === 0
+      ? this.#failedBefore(signal)
+      : readInputs(inputs, signal);
+  }
+
+  async *#failedBefore(signal: AbortSignal): AsyncGenerator<Batch> {
+    for await (const entries of this.#ends.journal?.failedEntries(signal) ?? []) {
+      yield { source: undefined, entries };
+    }
   }
 
   /** Waits until a full window is half empty again, and the consumer takes outcomes. */
@@ -184,7 +262,7 @@ export class Conductor {
 
   /** Begun when the window is full: until then the first reader is as fast as a second one. */
   #countAhead(): void {
-    if (this.#isCounting || this.stats.total !== undefined) {
+    if (this.#isCounting || this.stats.total !== undefined || this.#options.onlyFailed) {
       return;
     }
     this.#isCounting = true;
@@ -199,30 +277,67 @@ export class Conductor {
   }
 
   #plan(entry: Entry, source: string | undefined, targets: Target[]): void {
-    const urlnum = this.stats.read;
-    this.stats.read += 1;
-    const planned = planEntry(entry, this.#schemes, this.#names);
+    const planned = planEntry(entry, this.#schemes);
     if (typeof planned === 'string') {
-      this.#fail(badEntry(entry, source, urlnum, planned));
+      const outcome = badEntry(entry, source, this.stats.read, planned);
+      this.stats.read += 1;
+      this.#ends.fail(outcome);
+      this.#consumer.outcome(outcome);
       return;
     }
-    const { href, name } = planned;
+    const { url, name, key, mirrors } = planned;
+    const known = this.#ends.journal?.take(key, name);
+    if (this.#options.onlyFailed && known?.state !== 'failed') {
+      return;
+    }
+    const urlnum = this.stats.read;
+    this.stats.read += 1;
+    const extras = this.#extras(planned, entry.checksum, known);
     const id = this.#free.pop() ?? this.#targets.length;
     const target = {
       id,
-      url: href,
-      name,
+      url,
+      name: this.#place.isNamed ? name : (known?.name ?? this.#names.take(name)),
       timeoutMs: this.#maxTimeMs,
       isRetry: false,
+      serial: known?.serial ?? -1,
+      isJournalled: known !== undefined && known.state !== 'new',
+      ...(extras === undefined ? undefined : { extras }),
       // Never the slice itself: it would keep its whole chunk of the list in memory.
-      entry: entry.text === href ? href : Buffer.from(entry.text).toString(),
+      entry: entry.text === url ? url : Buffer.from(entry.text).toString(),
+      key,
       source,
       line: entry.line,
       urlnum,
       history: undefined,
+      mirrors,
+      untried: mirrors?.length ?? 0,
     };
     this.#targets[id] = target;
     targets.push(target);
+  }
+
+  /** What the core is to know of an entry that has options, or that an earlier run knew. */
+  #extras(
+    { url, key }: PlannedEntry,
+    checksum: string | undefined,
+    known: Journalled | undefined,
+  ): TargetExtras | undefined {
+    const { version, trustedBytes, doneBytes, doneVersion } = known ?? {};
+    const { overwrite, resumeBy } = this.#options;
+    const hasEarlier = version !== undefined || doneBytes !== undefined;
+    if (key === url && checksum === undefined && !hasEarlier) {
+      return undefined;
+    }
+    return {
+      ...(key === url ? undefined : { entry: key }),
+      ...(checksum === undefined ? undefined : { checksum }),
+      ...(version === undefined ? undefined : { version }),
+      ...(version === undefined || resumeBy !== 'size' ? undefined : { resumeBy }),
+      ...(trustedBytes === undefined ? undefined : { trustedBytes }),
+      ...(doneBytes === undefined || overwrite ? undefined : { doneBytes }),
+      ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
+    };
   }
 
   /** Targets not ended. */
@@ -270,7 +385,7 @@ export class Conductor {
   #isIdle(): boolean {
     this.engine.sample(this.#counters);
     const [, running, waiting, finishing] = this.#counters;
-    return running === 0 && waiting === 0 && finishing === 0;
+    return running === 0 && waiting === 0 && finishing === 0 && this.#settling === 0;
   }
 
   #endIfDone(): boolean {
@@ -290,54 +405,133 @@ export class Conductor {
     }
     switch (this.#records[at + RECORD.reason]) {
       case REASON.done:
-        this.stats.done += 1;
-        if (((this.#records[at + RECORD.flags] as number) & RECORD_FLAG.unverified) !== 0) {
-          this.stats.unverified += 1;
-        }
-        if (this.#hasAllOutcomes) {
-          const end = { type: 'done', exitCode: EXIT.ok } as const;
-          this.#consumer.outcome({ ...end, ...subject(target), ...this.#evidence(target, at) });
-        }
+        this.#done(target, at);
         break;
       case REASON.exists:
-        this.stats.skipped += 1;
-        if (this.#hasAllOutcomes) {
-          const end = { type: 'skip', skipReason: 'exists', exitCode: EXIT.ok } as const;
-          this.#consumer.outcome({ ...end, ...subject(target), ...this.#evidence(target, at) });
-        }
+        this.#skip(target, 'exists', at);
+        break;
+      case REASON.notModified:
+        this.#skip(target, 'not-modified', at);
         break;
       case REASON.stopped:
+        this.#release(id);
         break;
       default:
-        if (this.#retries(target, at)) {
-          return;
-        }
+        this.#failed(target, this.#evidence(target, at));
     }
-    this.#targets[id] = undefined;
-    this.#free.push(id);
   }
 
-  /** Puts a failed target to sleep, or tells its end. Returns whether it is still in flight. */
-  #retries(target: Target, at: number): boolean {
+  #done(target: Target, at: number): void {
+    const { id, serial } = target;
+    const flags = this.#records[at + RECORD.flags] as number;
+    if (this.#isPlain) {
+      this.#ends.done(serial, this.#records[at + RECORD.sizeDelivered] as number, flags);
+      this.#release(id);
+      return;
+    }
     const evidence = this.#evidence(target, at);
+    let { name } = target;
+    if ((flags & RECORD_FLAG.unnamed) !== 0 && evidence.details !== undefined) {
+      name = this.#nameFor(target, evidence.details);
+      const failure = this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
+      if (failure?.osErrno === constants.errno.EEXIST) {
+        rmSync(join(this.#place.directory, `${target.name}.part`), { force: true });
+        this.#skip({ ...target, name }, 'exists', at);
+        return;
+      }
+      if (failure !== undefined) {
+        const { osErrno, error } = failure;
+        const record = { ...evidence.record, reason: REASON.local, osErrno };
+        this.#failed(target, { ...evidence, record, details: { ...evidence.details, error } });
+        return;
+      }
+    }
+    const outcome = {
+      type: 'done',
+      exitCode: EXIT.ok,
+      ...subject(target),
+      name,
+      ...evidence,
+    } as const;
+    this.#settle(id, outcome, this.#ends.writeDone(serial, target.name, outcome));
+  }
+
+  /** The name that the server gives to a body, made safe and its own. */
+  #nameFor({ name, extras }: Target, { contentDisposition }: Details): string {
+    const given = nameFromContentDisposition(contentDisposition);
+    // The file that an earlier run named so is to be replaced.
+    const isSame = extras?.doneBytes !== undefined && suffixOf(given ?? name, name) !== undefined;
+    return given === undefined || given === name || isSame ? name : this.#names.take(given);
+  }
+
+  #mayReplace(target: Target, name: string): boolean {
+    return (
+      this.#options.overwrite === true ||
+      (name === target.name && target.extras?.doneBytes !== undefined)
+    );
+  }
+
+  #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
+    const { id, serial, extras } = target;
+    const isKnown = extras?.doneBytes !== undefined && skipReason === 'exists';
+    const evidence = this.#evidence(target, at);
+    const before = this.#ends.writeSkip(target, serial, isKnown, evidence.details?.version);
+    const end = { type: 'skip', skipReason, exitCode: EXIT.ok } as const;
+    this.#settle(id, { ...end, ...subject(target), ...evidence }, before);
+  }
+
+  /** Counts and tells what succeeded, at once or when what comes before has been written. */
+  #settle(id: number, outcome: Outcome, before: Promise<void> | undefined): void {
+    const tell = () => {
+      this.#ends.count(outcome);
+      if (this.#hasAllOutcomes) {
+        this.#consumer.outcome(outcome);
+      }
+      this.#release(id);
+    };
+    if (before === undefined) {
+      tell();
+      return;
+    }
+    this.#settling += 1;
+    before.then(
+      () => {
+        this.#settling -= 1;
+        this.#guarded(tell);
+        this.#onRoom?.();
+        this.#endIfDone();
+      },
+      (error: unknown) => this.#end(error),
+    );
+  }
+
+  /** Puts a failed target to sleep, or tells its end. */
+  #failed(target: Target, evidence: Evidence): void {
     const { record, details } = evidence;
+    const { mirrors, untried } = target;
     const decision = decide(
       { record, error: details?.error ?? '' },
       target.history ?? NO_HISTORY,
       this.#retry,
       this.#maxTimeMs,
       Math.random,
+      mirrors && { count: mirrors.length, untried },
     );
     if (decision.type === 'fail') {
       const { kind, exitCode, message, mayPass } = decision;
       if (mayPass) {
         this.stats.mayPass += 1;
       }
-      this.#fail({ type: 'fail', kind, exitCode, message, ...subject(target), ...evidence });
-      return false;
+      const end = { type: 'fail', kind, exitCode, message } as const;
+      const outcome = { ...end, ...subject(target), ...evidence };
+      this.#ends.fail(outcome, target);
+      this.#consumer.outcome(outcome);
+      this.#release(target.id);
+      return;
     }
     if (this.#abort.signal.aborted) {
-      return false;
+      this.#release(target.id);
+      return;
     }
     const { history, delayMs, pauseHostMs, message } = decision;
     if (pauseHostMs > 0) {
@@ -346,11 +540,12 @@ export class Conductor {
     // At least 1: 0 would lift the limit.
     const timeoutMs =
       this.#maxTimeMs === 0 ? 0 : Math.max(1, Math.ceil(this.#maxTimeMs - history.totalMs));
-    this.#sleep({ ...target, history, timeoutMs, isRetry: true }, delayMs);
+    const again = turned(target, decision.turn);
+    const extras = resumable(target, again.url, evidence, this.#options.resumeBy);
+    this.#sleep({ ...again, extras, history, timeoutMs, isRetry: true }, delayMs);
     this.stats.retries += 1;
     const attempt = history.retries + 1;
-    this.#onRetry?.({ url: withoutUserinfo(target.url), attempt, delayMs, message });
-    return true;
+    this.#options.onRetry?.({ url: withoutUserinfo(target.url), attempt, delayMs, message });
   }
 
   /** After `delayMs` the target goes back to the engine. */
@@ -371,7 +566,7 @@ export class Conductor {
 
   // ---- Outcomes ----
 
-  #evidence({ id, history }: Target, at: number) {
+  #evidence({ id, history }: Target, at: number): Evidence {
     const record = {} as Record<RecordField, number>;
     for (const [index, field] of RECORD_FIELDS.entries()) {
       record[field] = this.#records[at + index] as number;
@@ -384,9 +579,9 @@ export class Conductor {
     };
   }
 
-  #fail(outcome: FailedOutcome): void {
-    countFailure(this.stats, outcome);
-    this.#consumer.outcome(outcome);
+  #release(id: number): void {
+    this.#targets[id] = undefined;
+    this.#free.push(id);
   }
 
   #end(error = this.#error): void {
@@ -406,10 +601,44 @@ export class Conductor {
   }
 }
 
+/** The target with the URL whose turn it is. */
+function turned(target: Target, turn: 'stay' | 'next' | 'drop'): Target {
+  const [next, ...others] = target.mirrors ?? [];
+  if (next === undefined || turn === 'stay') {
+    return target;
+  }
+  const mirrors = turn === 'next' ? [...others, target.url] : others;
+  return { ...target, url: next, mirrors, untried: Math.max(target.untried - 1, 0) };
+}
+
+/** What the next attempt, at `url`, may continue of what the last one left. */
+function resumable(
+  target: Target,
+  url: string,
+  { record, details }: Evidence,
+  resumeBy: FetchOptions['resumeBy'],
+): TargetExtras {
+  const { trustedBytes, version: _, ...extras } = target.extras ?? {};
+  const version = record.reason === REASON.integrity ? '' : (details?.version ?? '');
+  const by = resumeBy === 'size' ? { resumeBy } : undefined;
+  // What this attempt wrote is trusted; what it did not touch, as before.
+  const trusted =
+    trustedBytes === undefined || record.sizeDelivered > 0 ? undefined : { trustedBytes };
+  if (url === target.url) {
+    return { ...extras, ...by, ...trusted, version };
+  }
+  // RFC 9110 8.8.3 and 8.8.2.2: a date is one server's own; a strong ETag may be compared, a checksum settles it.
+  if (extras.checksum !== undefined) {
+    return { ...extras, ...trusted, version, resumeBy: 'size' };
+  }
+  const [total = '', etag = ''] = version.split('\t');
+  return { ...extras, ...trusted, version: etag === '' ? '' : `${total}\t${etag}\t` };
+}
+
 function subject({ source, line, urlnum, entry, url: href, name }: Target): Subject {
   const url = withoutUserinfo(href);
-  // An entry with a password is shown as its URL without.
-  return { source, line, urlnum, entry: url === href ? entry : url, url, name };
+  // An entry that may have a password is shown as its URL without.
+  return { source, line, urlnum, entry: entry.includes('@') ? url : entry, url, name };
 }
 
 /** The end of an entry that cannot be a target. */

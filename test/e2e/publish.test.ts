@@ -200,7 +200,7 @@ describe('an old .part', () => {
     );
     const second = await runFetch(lines(), [], { cwd });
     expect(second.code, second.stderr).toBe(3);
-    expect(second.stderr).toContain('another mcurl writes a');
+    expect(second.stderr).toContain('another mcurl is at work on out');
     expect(statSync(join(out, 'a.part')).size).toBeGreaterThan(800_000);
     expect(first.child.exitCode).toBeNull();
   });

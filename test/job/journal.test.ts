@@ -105,7 +105,7 @@ it('writes ends that the next run reads', async () => {
   const path = journalFile([RUN, ...[0, 1, 2, 3].map((at) => plan(at, `http://a/${at}`, `${at}`))]);
   const first = await open(path);
   first.journal.done(0, 7);
-  first.journal.done(1, 8, { name: 'é"', digest: 'sha-256=00', etag: '"x"', lastModified: 'Thu' });
+  first.journal.done(1, 8, { name: 'é"', digest: 'sha-256=00', version: '8\t"x"\tThu' });
   first.journal.fail(2, { kind: 'http', code: 8, message: 'HTTP 500 \u202e\n' });
   await first.journal.sync();
   expect(first.journal.failure).toBeUndefined();
@@ -115,8 +115,7 @@ it('writes ends that the next run reads', async () => {
     state: 'done',
     name: 'é"',
     doneBytes: 8,
-    etag: '"x"',
-    lastModified: 'Thu',
+    doneVersion: '8\t"x"\tThu',
   });
   expect(journal.take('http://a/0', '0')).toMatchObject({ state: 'done', name: '0', doneBytes: 7 });
   expect(journal.take('http://a/3', '3')).toMatchObject({ state: 'open', name: '3' });

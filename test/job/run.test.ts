@@ -97,7 +97,9 @@ describe('a job', () => {
     expect(existsSync(directory)).toBe(true);
     expect(FakeEngine.last.options).toEqual({
       ...{ directory, request, jobs: 7, maxPerHost: 3, loops: 0, overwrite: true },
-      keepDetails: false,
+      ...{ keepDetails: false, journal: expect.any(Number), durable: false, keepBad: false },
+      ...{ manifest: false, remoteTime: false, xattr: false, remoteName: false },
+      ifModified: false,
     });
   });
 

@@ -134,9 +134,10 @@ export async function runFetch(
   return { ...result, out, names: namesIn(out) };
 }
 
-/** Names in a directory, sorted; none when there is no such directory. */
+/** Names in a directory but for journals, sorted; none when there is no such directory. */
 export function namesIn(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory).sort() : [];
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.filter((name) => !name.endsWith('.mcurl-journal')).sort();
 }
 
 /** Hexadecimal SHA-256 of a file. */

@@ -1,0 +1,129 @@
+/** Where a job writes: the output directory and the journal, each made when missing and locked against a second job. */
+import { createHash } from 'node:crypto';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { McurlError, NativeError, UsageError } from '../errors.ts';
+import { binding } from '../native/binding.ts';
+import type { FetchOptions, Inputs } from './options.ts';
+
+const JOURNAL = '.mcurl-journal';
+const MAX_NAME_BYTES = 255;
+
+export interface Place {
+  readonly directory: string;
+  /** The inputs are one entry that says its name. */
+  readonly isNamed: boolean;
+  readonly journal: { readonly fd: number; readonly path: string } | undefined;
+  /** The journal is of no more use, unless the user named it. */
+  forget(): void;
+  /** Another job may have the place. */
+  close(): void;
+}
+
+/**
+ * @throws McurlError `ERR_MCURL_DIRECTORY` when nothing can be written there
+ * @throws NativeError `ERR_MCURL_LOCKED` when another job has it, `ERR_MCURL_JOURNAL` when the journal cannot be opened
+ * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only its failed entries are asked for
+ */
+export function openPlace(inputs: Inputs, options: FetchOptions): Place {
+  const { directory = '.', journal, onlyFailed = false } = options;
+  makeDirectory(directory);
+  const name = nameOf(inputs);
+  const fds: number[] = [];
+  const take = (path: string, isDirectory: boolean): number => {
+    const fd = lock(path, isDirectory);
+    fds.push(fd);
+    return fd;
+  };
+  const close = () => {
+    for (const fd of fds.splice(0)) {
+      closeSync(fd);
+    }
+  };
+  const path = journal === undefined ? join(directory, journalName(name)) : journal;
+  if (onlyFailed && (path === false || !existsSync(path))) {
+    const where = path === false ? '' : `${path} `;
+    throw new UsageError(
+      'ERR_MCURL_JOURNAL',
+      `no journal ${where}tells what failed: it is there after a run with failures, and --journal keeps one`,
+    );
+  }
+  try {
+    if (name === undefined) {
+      take(directory, true);
+    }
+    return {
+      directory,
+      isNamed: name !== undefined,
+      journal: path === false ? undefined : { fd: take(path, false), path },
+      forget() {
+        if (journal === undefined && path !== false) {
+          unlinkSync(path);
+        }
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** The name of a job of one file, which shares its directory with other jobs. */
+function nameOf(inputs: Inputs): string | undefined {
+  const [only] = Array.isArray(inputs) && inputs.length === 1 ? inputs : [];
+  return typeof only === 'object' && 'output' in only ? only.output : undefined;
+}
+
+function journalName(name: string | undefined): string {
+  if (name === undefined) {
+    return JOURNAL;
+  }
+  const whole = `.${name}${JOURNAL}`;
+  return Buffer.byteLength(whole) <= MAX_NAME_BYTES
+    ? whole
+    : `.${createHash('sha256').update(name).digest('hex')}${JOURNAL}`;
+}
+
+function lock(path: string, isDirectory: boolean): number {
+  try {
+    return binding().lock(path, isDirectory);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === undefined) {
+      throw cause;
+    }
+    const wayOut =
+      code === 'ERR_MCURL_JOURNAL' ? '; choose another with --journal, or --no-journal' : '';
+    throw new NativeError(code, message + wayOut, { cause });
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    makeWithParents(directory);
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new McurlError(
+      'ERR_MCURL_DIRECTORY',
+      `cannot write to the output directory ${directory}: ${(cause as Error).message}; choose another with -d`,
+      { cause },
+    );
+  }
+}
+
+/** Node's own recursive mkdir never ends below /proc. */
+function makeWithParents(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(directory);
+    if (code === 'ENOENT' && !existsSync(parent)) {
+      makeWithParents(parent);
+      mkdirSync(directory);
+    } else if (!existsSync(directory)) {
+      throw error;
+    }
+  }
+}
