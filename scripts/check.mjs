@@ -104,6 +104,7 @@ mkdirSync(cache, { recursive: true });
 node('biome', 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings');
 node('tsc on src', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit');
 node('tsc on test', 'node_modules/typescript/bin/tsc', '-p', 'test/tsconfig.json');
+node('typedoc', 'node_modules/typedoc/bin/typedoc', '--emit', 'none');
 step('clang-format', 'clang-format', ['--dry-run', '-Werror', ...nativeSources()]);
 vitest('npm test', ['--project=test']);
 step('core_test under ASan and UBSan', 'npm', ['run', '--silent', 'test:asan']);

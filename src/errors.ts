@@ -14,6 +14,7 @@ export const EXIT = {
   integrity: 9,
 } as const;
 
+/** One of EXIT's numbers. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Base of all errors that mcurl throws; `code` is stable, the message is for people. */

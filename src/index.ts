@@ -1,4 +1,8 @@
-/** The library: the job that `mcurl fetch` runs, for programs. */
+/**
+ * The library: the job that `mcurl fetch` runs, for programs.
+ *
+ * @module mcurl
+ */
 export { EXIT, type ExitCode, McurlError, NativeError, UsageError } from './errors.ts';
 export { planAll } from './job/dry-run.ts';
 export { fetchAll, type Job } from './job/fetch.ts';

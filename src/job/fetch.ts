@@ -176,6 +176,7 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
     return { done: true, value: undefined };
   }
 
+  /** Itself: a job is iterated once. */
   [Symbol.asyncIterator](): this {
     return this;
   }

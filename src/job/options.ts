@@ -119,6 +119,7 @@ export interface Plan {
   readonly exists: boolean;
 }
 
+/** The options of `fetchAll` that a plan depends on. */
 export type PlanOptions = Pick<FetchOptions, 'directory' | 'overwrite' | 'request' | 'signal'>;
 
 /** Entries that are no URLs end in a dry run, too. */

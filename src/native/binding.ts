@@ -35,6 +35,7 @@ export const RECORD_FIELDS = [
   'resumedFrom',
 ] as const;
 
+/** The name of a field of a record. */
 export type RecordField = (typeof RECORD_FIELDS)[number];
 
 /** Doubles in one record. */

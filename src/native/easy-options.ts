@@ -144,13 +144,19 @@ export interface EasyFunctions {
   DEBUGFUNCTION: (type: number, data: Buffer) => void;
 }
 
-/** What `Easy.setopt` takes, by name. */
+/**
+ * What `Easy.setopt` takes, by libcurl's name without `CURLOPT_`; see its manual (`CURLOPT_URL(3)` and so on) for meanings,
+ * units and defaults. A number is a whole one, `true` and `false` stand for 1 and 0. null is libcurl's default. Text has
+ * no NUL. Lists and bytes are copied.
+ *
+ * @interface
+ */
 export type EasyOptions = { [Name in NumberOption]: number | boolean } & {
   [Name in StringOption]: string | null;
 } & { [Name in ListOption]: readonly string[] | null } & {
   [Name in BlobOption]: Uint8Array | null;
 } & { [Name in BodyOption]: Uint8Array | string | null } & {
-  [Name in FunctionOption]: EasyFunctions[Name] | null;
+  [Name in keyof EasyFunctions]: EasyFunctions[Name] | null;
 } & {
   /** Any value of the program's own; `getinfo('PRIVATE')` gives it back. libcurl never sees it. */
   PRIVATE: unknown;
@@ -246,8 +252,10 @@ const NUMBER_INFOS = {
 const LIST_INFOS = { SSL_ENGINES: SLIST + 27, COOKIELIST: SLIST + 28 } as const;
 
 /**
- * What `Easy.getinfo` gives, by name. Strings come from the server: escape them before a terminal sees them. Names ending
+ * What `Easy.getinfo` gives, by libcurl's name without `CURLINFO_`; see `CURLINFO_RESPONSE_CODE(3)` and so on. Strings come from the server: escape them before a terminal sees them. Names ending
  * in `_TIME` are seconds, in `_TIME_T` microseconds.
+ *
+ * @interface
  */
 export type EasyInfos = { [Name in keyof typeof STRING_INFOS]: string | null } & {
   [Name in keyof typeof NUMBER_INFOS]: number;

@@ -258,6 +258,7 @@ export class Easy {
     }
   }
 
+  /** `cleanup`, for `using`. */
   [Symbol.dispose](): void {
     this.cleanup();
   }

@@ -17,7 +17,7 @@
  *   if (timeoutMs >= 0) timer = setTimeout(act, timeoutMs, CURL_SOCKET_TIMEOUT, 0);
  * });
  *
- * @module
+ * @module mcurl/multi
  */
 import { MultiError, NativeError } from '../errors.ts';
 import { binding, type NativeMulti } from './binding.ts';
@@ -35,17 +35,7 @@ export {
   CURLPAUSE_SEND,
   Easy,
 } from './easy.ts';
-export type {
-  BlobOption,
-  BodyOption,
-  EasyFunctions,
-  EasyInfos,
-  EasyOptions,
-  FunctionOption,
-  ListOption,
-  NumberOption,
-  StringOption,
-} from './easy-options.ts';
+export type { EasyFunctions, EasyInfos, EasyOptions } from './easy-options.ts';
 export { pollSocket, type SocketPoll } from './poll-socket.ts';
 
 /** `what` of a socket function: the socket is libcurl's, and nothing is to be watched now. */
@@ -112,6 +102,7 @@ export const MULTI_OPTIONS = {
   MAX_CONCURRENT_STREAMS: 16,
 } as const;
 
+/** A name that `Multi.setopt` takes. */
 export type MultiOption = keyof typeof MULTI_OPTIONS;
 
 /** A transfer has ended (CURLMsg, curl_multi_info_read(3)). */
@@ -333,6 +324,7 @@ export class Multi<SocketData = unknown> {
     });
   }
 
+  /** `cleanup`, for `using`. */
   [Symbol.dispose](): void {
     this.cleanup();
   }

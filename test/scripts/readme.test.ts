@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { EXIT } from '../../src/errors.ts';
 import { makeCertificates } from '../support/certificates.ts';
+import { useConsumer } from '../support/consumer.ts';
 import { content, useOrigin } from '../support/origin.ts';
 import { namesIn } from '../support/run-cli.ts';
 import { useTmp } from '../support/tmp.ts';
@@ -120,6 +121,18 @@ describe('every example', () => {
       });
     }
   });
+});
+
+test('the multi-socket program runs as printed', async () => {
+  const program = /```js\n(.+?)```/s.exec(section('The multi-socket interface'))?.[1] ?? '';
+  expect(program.trimEnd().split('\n').length).toBeLessThanOrEqual(36);
+  const origin = await useOrigin();
+  const here = program.replaceAll('https://example.com', origin.url(''));
+  const { code, stdout, stderr } = await useConsumer({ 'program.js': here }).run('program.js');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout.trimEnd().split('\n').sort()).toEqual(
+    ['/one', '/three', '/two'].map((path) => `${origin.url(path)} 200`),
+  );
 });
 
 test('the exit codes are those of the program', () => {
