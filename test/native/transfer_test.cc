@@ -43,7 +43,9 @@ bool has(const std::string& text, const std::string& part) {
 struct Bed final : Transfer::Owner {
   explicit Bed(RequestOptions options = {}) : request{std::move(options), 16} {
     curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, 32L);
+    uv_loop_init(&loop);
   }
+  ~Bed() { uv_loop_close(&loop); }
 
   bool mayConnect(Transfer&) noexcept override { return isOpen; }
   void onSocketOpened(Transfer&, curl_socket_t fd) noexcept override { opened.push_back(fd); }
@@ -78,8 +80,8 @@ struct Bed final : Transfer::Owner {
   std::function<void()> onPiece;
   Host host;
   Scratch scratch;
-  mcurl::Directory directory{scratch.path(), false};
-  mcurl::HeldBudget budget;
+  uv_loop_t loop;
+  mcurl::Output output{scratch.path(), {}};
   const mcurl::Request request;
   mcurl::Multi multi{curl_multi_init()};  // closes connections, and says so: last
 };
@@ -90,8 +92,8 @@ struct Run {
         transfer{Easy{curl_easy_init()},
                  std::move(target),
                  bed.request,
-                 bed.directory,
-                 bed.budget,
+                 bed.output,
+                 &bed.loop,
                  nullptr,
                  bed,
                  kNowNs} {}
