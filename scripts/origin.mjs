@@ -25,6 +25,12 @@
  *   bad-chunk=N         chunked: send N body bytes, then a chunk size that is none
  *   stale               end the connection at once when it has served a request before, as an idle server does
  *   endless=WHAT        `body` or `head` (header lines) that never ends
+ *   etag                a strong ETag, one a version; `etag=weak`: a weak one; `etag=each`: another one for each request
+ *   modified=DATE       Last-Modified, an hour later with each version
+ *   ranges=WHAT         what becomes of Range requests that its validators allow: by default they are answered as RFC 9110 says
+ *                       when there is `etag` or `modified`; `ignore`: 200; `wrong`: 206 with other bytes than were asked for
+ *
+ * `change(path)` gives the path another version: other bytes, and other validators.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';
@@ -37,9 +43,12 @@ const ZEROS = Buffer.alloc(PIECE_BYTES);
 const DEFAULT_SIZE = 1024;
 const REASONS = new Map([
   [200, 'OK'],
+  [206, 'Partial Content'],
   [302, 'Found'],
+  [304, 'Not Modified'],
   [401, 'Unauthorized'],
   [404, 'Not Found'],
+  [416, 'Range Not Satisfiable'],
   [429, 'Too Many Requests'],
   [503, 'Service Unavailable'],
 ]);
@@ -109,6 +118,8 @@ export function sha256(path, size = DEFAULT_SIZE) {
  * @property {{ connections: number, requests: number }} now the same, at this moment
  * @property {(path: string, count?: number) => Promise<OriginRequest[]>} arrived resolves when `count` (default 1) requests
  *   for the path have come
+ * @property {(path: string, version?: number) => string} change the path has another version from now on, the next one or that
+ *   one (the first is 0); returns by which path `content` and `sha256` know its bytes
  * @property {() => void} release lets every held answer go, and later ones too
  * @property {() => Promise<void>} stop resets all connections and closes the port
  */
@@ -129,6 +140,8 @@ export async function startOrigin({
   const requests = [];
   /** @type {Map<string, number>} */
   const timesAsked = new Map();
+  /** @type {Map<string, number>} the present version of each path that was changed */
+  const changes = new Map();
   /** @type {Set<() => void>} */
   const arrivalWatchers = new Set();
   /** @type {Set<import('node:net').Socket>} */
@@ -206,6 +219,7 @@ export async function startOrigin({
           clientLeaves,
           released,
           answers,
+          changes: changes.get(request.path) ?? 0,
         });
       } catch {
         socket.destroy(); // The client has gone, or the answer was to end the connection.
@@ -256,6 +270,10 @@ export async function startOrigin({
         arrivalWatchers.add(watch);
         watch();
       }),
+    change: (path, version = (changes.get(path) ?? 0) + 1) => {
+      changes.set(path, version);
+      return versionPath(path, version);
+    },
     release,
     stop: () =>
       new Promise((resolve) => {
@@ -314,9 +332,10 @@ function tunnel(socket, request) {
 
 /**
  * @param {{ request: OriginRequest, asked: number, socket: import('node:net').Socket, gone: AbortSignal,
- *   clientLeaves: Promise<unknown>, released: Promise<unknown>, answers: Readonly<Record<string, string | Buffer>> }} exchange
+ *   clientLeaves: Promise<unknown>, released: Promise<unknown>, answers: Readonly<Record<string, string | Buffer>>,
+ *   changes: number }} exchange
  */
-async function answer({ request, asked, socket, gone, clientLeaves, released, answers }) {
+async function answer({ request, asked, socket, gone, clientLeaves, released, answers, changes }) {
   const query = new URLSearchParams(request.url.slice(request.url.indexOf('?') + 1));
   const fault = (/** @type {string} */ name) =>
     asked <= Number(query.get('times') ?? Number.POSITIVE_INFINITY) ? query.get(name) : null;
@@ -382,13 +401,32 @@ async function answer({ request, asked, socket, gone, clientLeaves, released, an
     body = gzipSync(content(request.path, Number(query.get('size') ?? DEFAULT_SIZE)));
   }
 
-  const size = body?.length ?? Number(query.get('size') ?? DEFAULT_SIZE);
+  const bodyPath = versionPath(request.path, changes);
+  const whole = body?.length ?? Number(query.get('size') ?? DEFAULT_SIZE);
+  let start = 0;
+  if (status === 200 && body === undefined) {
+    const validators = validatorsOf(query, changes, asked);
+    lines.push(...validators.lines);
+    const wanted = rangeStart(request, query, validators);
+    if (isKnown(request, validators)) {
+      status = 304;
+    } else if (wanted !== undefined && wanted >= whole) {
+      status = 416;
+      lines.push(`Content-Range: bytes */${whole}`);
+      body = Buffer.from('no such range\n');
+    } else if (wanted !== undefined) {
+      status = 206;
+      start = query.get('ranges') === 'wrong' ? 0 : wanted;
+      lines.push(`Content-Range: bytes ${start}-${whole - 1}/${whole}`);
+    }
+  }
+  const size = status === 304 ? 0 : (body?.length ?? whole - start);
   const badChunkAt = fault('bad-chunk');
   const isChunked = query.has('chunked') || badChunkAt !== null;
   const endless = fault('endless');
   if (isChunked) lines.push('Transfer-Encoding: chunked');
   else if (query.has('eof') || endless === 'body') lines.push('Connection: close');
-  else lines.push(`Content-Length: ${size}`);
+  else if (status !== 304) lines.push(`Content-Length: ${size}`);
   const head = [`HTTP/1.1 ${status} ${REASONS.get(status) ?? 'Status'}`, ...lines].join('\r\n');
   await write(endless === 'head' ? `${head}\r\n` : `${head}\r\n\r\n`);
   while (endless === 'head') await write(`X-Endless: ${'x'.repeat(1000)}\r\n`);
@@ -401,7 +439,9 @@ async function answer({ request, asked, socket, gone, clientLeaves, released, an
   const trickleMs = fault('trickle');
   const piece =
     trickleMs === null ? PIECE_BYTES : Math.min(PIECE_BYTES, Number(query.get('piece') ?? 256));
-  const stream = keyStream(request.path);
+  const stream = keyStream(bodyPath);
+  for (let left = start; left > 0; left -= PIECE_BYTES)
+    stream.update(ZEROS.subarray(0, Math.min(left, PIECE_BYTES)));
   for (let at = 0; at < end; at += piece) {
     const count = Math.min(piece, end - at);
     const bytes = body?.subarray(at, at + count) ?? stream.update(ZEROS.subarray(0, count));
@@ -419,6 +459,66 @@ async function answer({ request, asked, socket, gone, clientLeaves, released, an
   if (fault('reset') !== null) reset(socket);
   else if (fault('cut') !== null || badChunkAt !== null || query.has('eof')) socket.end();
   else if (isChunked) await write('0\r\n\r\n');
+}
+
+/**
+ * By which path `content` knows the bytes of a path that was changed so often.
+ * @param {string} path
+ * @param {number} changes
+ */
+function versionPath(path, changes) {
+  return changes === 0 ? path : `${path}#${changes}`;
+}
+
+/**
+ * @typedef {object} Validators
+ * @property {string | undefined} etag
+ * @property {string | undefined} modified
+ * @property {string[]} lines
+ *
+ * @param {URLSearchParams} query
+ * @param {number} changes
+ * @param {number} asked
+ * @returns {Validators}
+ */
+function validatorsOf(query, changes, asked) {
+  const lines = [`Date: ${new Date().toUTCString()}`];
+  const kind = query.get('etag');
+  const mark = kind === 'each' ? `each-${asked}` : `version-${changes}`;
+  const etag = kind === null ? undefined : `${kind === 'weak' ? 'W/' : ''}"${mark}"`;
+  if (etag !== undefined) lines.push(`ETag: ${etag}`);
+  const since = query.get('modified');
+  const modified =
+    since === null ? undefined : new Date(Date.parse(since) + changes * 3_600_000).toUTCString();
+  if (modified !== undefined) lines.push(`Last-Modified: ${modified}`);
+  return { etag, modified, lines };
+}
+
+/**
+ * Where the range begins that is to be sent (RFC 9110 13.1.5, 14.2); undefined: the whole.
+ * @param {OriginRequest} request
+ * @param {URLSearchParams} query
+ * @param {Validators} validators
+ */
+function rangeStart(request, query, { etag, modified }) {
+  if ((etag ?? modified) === undefined || query.get('ranges') === 'ignore') return undefined;
+  const start = /^bytes=(\d+)-$/.exec(request.headers['range'] ?? '')?.[1];
+  const condition = request.headers['if-range'];
+  const holds =
+    condition === undefined ||
+    condition === modified ||
+    (condition === etag && !etag.startsWith('W/'));
+  return start !== undefined && holds ? Number(start) : undefined;
+}
+
+/**
+ * Whether the client has this version (RFC 9110 13.1.2, 13.1.3).
+ * @param {OriginRequest} request
+ * @param {Validators} validators
+ */
+function isKnown(request, { etag, modified }) {
+  const { 'if-none-match': tag, 'if-modified-since': date } = request.headers;
+  return tag !== undefined ? tag === etag : date !== undefined && date === modified;
 }
 
 /**

@@ -9,6 +9,9 @@ import type { FetchOptions } from './options.ts';
 import { countFailure, type FailedOutcome, type JobStats, type Outcome } from './outcome.ts';
 import { WholeFile } from './whole-file.ts';
 
+/** A version that another can be compared with, beyond its size. */
+const VALIDATOR = /\t[^\t]/;
+
 /** A list of failed entries has their passwords. */
 const LIST_MODE = 0o600;
 
@@ -49,7 +52,7 @@ export class Ends {
     this.journal?.done(serial, record?.sizeDelivered ?? 0, {
       ...(name === plannedName ? undefined : { name }),
       ...(digest === '' ? undefined : { digest }),
-      ...(version === '' ? undefined : { version }),
+      ...(VALIDATOR.test(version) ? { version } : undefined),
     });
     this.#manifest?.add(urlnum, name, digest);
     return this.#isDurable ? this.journal?.sync() : undefined;
@@ -59,17 +62,15 @@ export class Ends {
    * Writes that a file was there; as above.
    *
    * @param isKnown the journal says so already
-   * @param version of the file, when a server just told it
    */
   writeSkip(
     { urlnum, name }: { readonly urlnum: number; readonly name: string },
     serial: number,
     isKnown: boolean,
-    version = '',
   ): Promise<void> | undefined {
     if (this.journal !== undefined && !isKnown) {
       const found = lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
-      this.journal.done(serial, found?.size ?? 0, version === '' ? undefined : { version });
+      this.journal.done(serial, found?.size ?? 0);
     }
     const manifest = this.#manifest;
     return manifest?.digestOf(name).then(

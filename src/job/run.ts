@@ -473,9 +473,8 @@ export class Conductor {
 
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
     const { id, serial, extras } = target;
-    const isKnown = extras?.doneBytes !== undefined && skipReason === 'exists';
     const evidence = this.#evidence(target, at);
-    const before = this.#ends.writeSkip(target, serial, isKnown, evidence.details?.version);
+    const before = this.#ends.writeSkip(target, serial, extras?.doneBytes !== undefined);
     const end = { type: 'skip', skipReason, exitCode: EXIT.ok } as const;
     this.#settle(id, { ...end, ...subject(target), ...evidence }, before);
   }

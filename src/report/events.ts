@@ -27,7 +27,7 @@ const NO_TRANSFER = `${[
   ...['size_download', 'size_delivered', 'speed_download', 'num_redirects', 'num_connects'],
   ...['http_version', 'remote_ip', 'remote_port', 'scheme', 'method', 'content_type'],
   ...['time_queue', 'time_namelookup', 'time_connect', 'time_appconnect', 'time_pretransfer'],
-  ...['time_starttransfer', 'time_redirect', 'time_total'],
+  ...['time_starttransfer', 'time_redirect', 'time_total', 'resumed_from', 'digest'],
 ]
   .map((name) => `,"${name}":null`)
   .join('')}}\n`;
@@ -71,7 +71,8 @@ export function outcomeLine(outcome: Outcome, directory: string, ts: string): st
     `,"time_appconnect":${seconds(record.timeAppconnectUs)}` +
     `,"time_pretransfer":${seconds(record.timePretransferUs)}` +
     `,"time_starttransfer":${seconds(record.timeStarttransferUs)}` +
-    `,"time_redirect":${seconds(record.timeRedirectUs)},"time_total":${seconds(totalUs)}}\n`
+    `,"time_redirect":${seconds(record.timeRedirectUs)},"time_total":${seconds(totalUs)}` +
+    `,"resumed_from":${record.resumedFrom},"digest":${text(details?.digest)}}\n`
   );
 }
 
