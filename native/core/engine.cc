@@ -122,13 +122,14 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->name = std::move(given.name);
     target->timeoutMs = given.timeoutMs;
     target->queuedNs = now;
-    target->wasSeen = given.isRetry;
     target->serial = given.serial;
     target->mayReplace = overwrite_;
     target->extras = std::move(given.extras);
     if (given.isRetry) {
       if (!target->extras) target->extras = std::make_unique<Extras>();
       target->extras->mayHavePart = true;
+      // A file that is to be replaced is looked at once more.
+      target->wasSeen = !shared_.output.options.ifModified && target->extras->doneBytes < 0;
     }
     HrefHostKey key = hrefHostKey(target->url);
     // Equal up to the path means equal to libcurl too; with user and password each URL is looked

@@ -372,6 +372,25 @@ TEST("what the journal is done with counts when its size is right, and is fetche
   CHECK_EQ(server.requests().size(), 2U);
 }
 
+TEST("a retry replaces what its first attempt was to replace") {
+  for (const bool ifModified : {false, true}) {
+    Server server;
+    test::Scratch scratch;
+    scratch.write("0", "old");
+    Job job{{.output = {.ifModified = ifModified}}, scratch.path()};
+    for (const bool isRetry : {false, true}) {
+      job.add({.id = 0,
+               .isRetry = isRetry,
+               .url = server.url(isRetry ? "/bytes/5" : "/short/5"),
+               .name = "0",
+               .extras = std::make_unique<mcurl::Extras>(
+                   mcurl::Extras{.doneBytes = ifModified ? -1 : 5})});
+      CHECK_EQ(job.await(1).at(0).reason(), isRetry ? Reason::kDone : Reason::kTransfer);
+    }
+    CHECK(scratch.read("0") == test::content("/bytes/5", 5));
+  }
+}
+
 TEST("a file that is there is asked for by its version") {
   for (const bool isChanged : {false, true}) {
     Server server;
