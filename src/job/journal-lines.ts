@@ -132,10 +132,10 @@ function notJournal(path: string): UsageError {
   );
 }
 
-/** Whether a file that begins so may be ours; a power cut can leave zeros. */
+/** Whether a file that begins so may be ours; its first line can be torn, and a power cut can leave zeros. */
 function isBeginning(bytes: Buffer, end: number): boolean {
-  const start = bytes.toString('latin1', 0, Math.min(end, FIRST.length));
-  return FIRST.startsWith(start) || /^\0+$/.test(start);
+  const [start = ''] = bytes.toString('latin1', 0, Math.min(end, FIRST.length)).split('\n');
+  return start !== '' && (FIRST.startsWith(start) || /^\0+$/.test(start));
 }
 
 function tellOrRecover(

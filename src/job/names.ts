@@ -117,9 +117,21 @@ export function suffixOf(name: string, given: string): number | undefined {
   if (given === name) {
     return 0;
   }
-  const { stem, extension } = split(name);
-  const suffix = Number(given.slice(stem.length + 1, given.length - extension.length));
-  return Number.isSafeInteger(suffix) && suffix >= 2 && withSuffix(name, suffix) === given
+  const dot = name.lastIndexOf('.');
+  const stem = dot > 0 ? dot : name.length;
+  const end = given.length - (name.length - stem);
+  if (given.charCodeAt(stem) !== 0x2e || !given.startsWith(name.slice(0, stem))) {
+    return undefined;
+  }
+  let suffix = 0;
+  for (let at = stem + 1; at < end; at += 1) {
+    const digit = given.charCodeAt(at) - 0x30;
+    if (!(digit >= (at === stem + 1 ? 1 : 0) && digit <= 9)) {
+      return undefined;
+    }
+    suffix = 10 * suffix + digit;
+  }
+  return suffix >= 2 && Number.isSafeInteger(suffix) && given.endsWith(name.slice(stem))
     ? suffix
     : undefined;
 }

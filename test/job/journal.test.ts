@@ -8,12 +8,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Journal, type JournalOptions, openJournal } from '../../src/job/journal.ts';
+import { Journal } from '../../src/job/journal.ts';
+import { JournalIndex } from '../../src/job/journal-index.ts';
 import { Names } from '../../src/job/names.ts';
 import type { Entry } from '../../src/list/entry.ts';
 import { useTmp } from '../support/tmp.ts';
-
-const BOOT = 'boot-1';
+import { openAt, RUN } from './open-journal.ts';
 
 /** A file that holds these lines, and `text` behind them. */
 function journalFile(lines: readonly object[], text = ''): string {
@@ -22,30 +22,12 @@ function journalFile(lines: readonly object[], text = ''): string {
   return path;
 }
 
-async function open(
-  path: string,
-  options: JournalOptions = {},
-): Promise<{ journal: Journal; names: Names }> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT);
-  onTestFinished(() => closeSync(fd));
-  const names = new Names();
-  return { journal: await openJournal(fd, path, names, { boot: BOOT, ...options }), names };
-}
-
-function reopen(
-  path: string,
-  options?: JournalOptions,
-): Promise<{ journal: Journal; names: Names }> {
-  return open(path, options);
-}
-
-const RUN = { job: 1, boot: BOOT, at: '2026-01-01T00:00:00.000Z' };
 const plan = (serial: number, entry: string, name: string) => ({ plan: serial, entry, name });
 
 describe('an empty journal', () => {
   it('numbers entries as they come, and knows none', async () => {
     const path = join(useTmp(), 'journal');
-    const { journal } = await open(path);
+    const { journal } = await openAt(path);
     expect(journal.take('http://a/x', 'x')).toMatchObject({
       serial: 0,
       state: 'new',
@@ -69,7 +51,7 @@ describe('a journal of an earlier run', () => {
       { done: 2, size: 2 ** 40 },
       { fail: 1, kind: 'http', code: 8, message: 'HTTP 404' },
     ]);
-    const { journal, names } = await open(path);
+    const { journal, names } = await openAt(path);
     expect(journal.count).toBe(4);
     expect(journal.take('http://b/y', 'y')).toMatchObject({
       serial: 2,
@@ -103,13 +85,13 @@ describe('a journal of an earlier run', () => {
 
 it('writes ends that the next run reads', async () => {
   const path = journalFile([RUN, ...[0, 1, 2, 3].map((at) => plan(at, `http://a/${at}`, `${at}`))]);
-  const first = await open(path);
+  const first = await openAt(path);
   first.journal.done(0, 7);
   first.journal.done(1, 8, { name: 'é"', digest: 'sha-256=00', version: '8\t"x"\tThu' });
   first.journal.fail(2, { kind: 'http', code: 8, message: 'HTTP 500 \u202e\n' });
   await first.journal.sync();
   expect(first.journal.failure).toBeUndefined();
-  const { journal, names } = await reopen(path, { keepValidators: true });
+  const { journal, names } = await openAt(path, { keepValidators: true });
   expect(journal.badLines).toBe(0);
   expect(journal.take('http://a/1', '1')).toMatchObject({
     state: 'done',
@@ -133,7 +115,7 @@ it('gives the failed entries alone', async () => {
     { done: 0, size: 1 },
     ...[1, 2].map((serial) => ({ fail: serial, kind: 'http', code: 8, message: '' })),
   ]);
-  const { journal } = await open(path);
+  const { journal } = await openAt(path);
   const failed: Entry[] = [];
   for await (const batch of journal.failedEntries()) failed.push(...batch);
   expect(failed).toEqual([
@@ -183,7 +165,7 @@ describe('trusted bytes', () => {
     ],
   ])('%s', async (_, lines, expected) => {
     const path = journalFile([RUN, plan(0, 'http://a/x', 'x'), ...lines]);
-    const { journal } = await open(path);
+    const { journal } = await openAt(path);
     expect(journal.take('http://a/x', 'x')).toMatchObject({ name: 'x', ...expected });
   });
 });
@@ -191,9 +173,9 @@ describe('trusted bytes', () => {
 describe('what a crash leaves', () => {
   it('a torn last line is ended before ours', async () => {
     const path = journalFile([RUN, plan(0, 'http://a/x', 'x')], '{"done":0,"si');
-    expect((await open(path)).journal.badLines).toBe(1);
+    expect((await openAt(path)).journal.badLines).toBe(1);
     appendFileSync(path, `${JSON.stringify({ done: 0, size: 3 })}\n`);
-    const { journal } = await open(path);
+    const { journal } = await openAt(path);
     expect(journal.badLines).toBe(1);
     expect(journal.take('http://a/x', 'x')).toMatchObject({ state: 'done', doneBytes: 3 });
   });
@@ -201,8 +183,122 @@ describe('what a crash leaves', () => {
   it('a line that was appended to a torn one counts', async () => {
     const began = JSON.stringify({ began: 0, name: 'x', version: 'v', total: 1 });
     const path = journalFile([RUN, plan(0, 'http://a/x', 'x')], `{"done":0,"si${began}\n`);
-    const { journal } = await open(path);
+    const { journal } = await openAt(path);
     expect(journal.badLines).toBe(1);
     expect(journal.take('http://a/x', 'x')).toMatchObject({ state: 'open', version: 'v' });
   });
+});
+
+describe('a long journal', () => {
+  it('finds 100,000 equal entries in linear time, in order, in at most 24 bytes each', async () => {
+    const count = 100_000;
+    const path = journalFile([RUN]);
+    const lines: string[] = [];
+    for (let serial = 0; serial < count; serial += 1) {
+      const name = serial === 0 ? 'x' : `x.${serial + 1}`;
+      lines.push(`{"plan":${serial},"entry":"http://a/x","name":"${name}"}\n`);
+    }
+    appendFileSync(path, lines.join(''));
+    const { journal, names } = await openAt(path);
+    expect(journal.count).toBe(count);
+    // The last segment of 65,536 entries is not full.
+    expect(journal.bytes).toBeLessThanOrEqual(24 * 2 * 65_536);
+    const wrong: number[] = [];
+    for (let serial = 0; serial < count; serial += 1) {
+      const known = journal.take('http://a/x', 'x');
+      if (known.serial !== serial || known.name !== (serial === 0 ? 'x' : `x.${serial + 1}`)) {
+        wrong.push(serial);
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(journal.take('http://a/x', 'x').state).toBe('new');
+    expect(names.take('x')).toBe('x.100001');
+  });
+
+  it('reads lines of any length, wherever its chunks end', async () => {
+    const lengths = [0, 1_000_000, 3_000_000, 48_000, 2_097_000, 5, 1_048_576];
+    const plans = lengths.map((length, serial) =>
+      plan(serial, `http://a/${'x'.repeat(length)}?/`, `${serial}`),
+    );
+    const path = journalFile([RUN, ...plans]);
+    const { journal } = await openAt(path);
+    for (const { plan: serial, entry } of plans) {
+      expect(journal.take(entry, 'unlike')).toMatchObject({
+        serial,
+        state: 'open',
+        name: `${serial}`,
+      });
+    }
+    expect(journal.badLines).toBe(0);
+  });
+
+  it('passes over a line without an end', async () => {
+    const path = journalFile([RUN, plan(0, 'http://a/x', 'x')], 'x'.repeat(20_000_000));
+    appendFileSync(path, `\n${JSON.stringify({ done: 0, size: 3 })}\n`);
+    const { journal } = await openAt(path);
+    expect(journal.badLines).toBe(1);
+    expect(journal.take('http://a/x', 'x')).toMatchObject({ state: 'done', doneBytes: 3 });
+  });
+});
+
+describe('what is no journal', () => {
+  it.each(['http://a/\n', '{}', '[', '{"jobs":1}\n', ' '])(
+    '%j is refused and left alone',
+    async (text) => {
+      const path = join(useTmp(), 'list.txt');
+      writeFileSync(path, text);
+      await expect(openAt(path)).rejects.toMatchObject({
+        code: 'ERR_MCURL_JOURNAL',
+        message: expect.stringContaining('list.txt is no journal'),
+      });
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    },
+  );
+
+  it('is a device', async () => {
+    await expect(openAt('/dev/null')).rejects.toMatchObject({ code: 'ERR_MCURL_JOURNAL' });
+  });
+
+  it.each(['{', '{"jo', '{"job":', '\0\0\0\0\0\0\0\0\0\0'])(
+    'but %j is one that a crash left',
+    async (text) => {
+      const path = journalFile([], text);
+      expect((await openAt(path)).journal.badLines).toBe(1);
+      expect((await openAt(path)).journal.badLines).toBe(1);
+    },
+  );
+});
+
+it('stops reading when aborted', async () => {
+  const path = journalFile([RUN]);
+  await expect(openAt(path, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+});
+
+it('keeps the cause when ends cannot be written, and resolves all the same', async () => {
+  const path = journalFile([RUN]);
+  const fd = openSync(path, constants.O_RDONLY);
+  onTestFinished(() => closeSync(fd));
+  // A journal that opens can be appended to: the disk fills later.
+  const journal = new Journal(fd, path, new JournalIndex(new Names(), null, false), 0);
+  journal.done(0, 1);
+  await journal.sync();
+  await journal.flush();
+  expect(journal.failure).toMatchObject({ code: 'EBADF' });
+});
+
+it('serves all who wait for the disk', async () => {
+  const path = journalFile([RUN]);
+  const { journal } = await openAt(path);
+  const synced: number[] = [];
+  const waiting = Array.from({ length: 100 }, async (_, serial) => {
+    journal.done(serial, 1);
+    await journal.sync();
+    expect(readFileSync(path, 'utf8')).toContain(`{"done":${serial},`);
+    synced.push(serial);
+  });
+  await Promise.all(waiting);
+  expect(synced).toHaveLength(100);
+  expect(journal.failure).toBeUndefined();
 });
