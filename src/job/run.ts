@@ -181,8 +181,10 @@ export class Conductor {
   /** Writes what is left to be written, and leaves the place. To be called once, when the engine is closed. */
   async finish(): Promise<void> {
     await this.#ends.finish();
-    const hasAll = this.stats.readAll && this.#live === 0 && this.#error === undefined;
-    if (hasAll && this.stats.failed === 0 && !this.#options.onlyFailed) {
+    // Counted, for targets that were stopped are released as well.
+    const { readAll, read, done, skipped } = this.stats;
+    const hasAll = readAll && done + skipped === read && this.#error === undefined;
+    if (hasAll && !this.#options.onlyFailed) {
       this.#place.forget();
     }
     this.#place.close();

@@ -80,6 +80,20 @@ describe('a file that was killed half-way', () => {
     if (!query.includes('gzip')) expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
   });
 
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'is continued when it was %s that ended the run',
+    async (signal) => {
+      const run = startFetch([url('etag')], [], { cwd });
+      await vi.waitFor(() => expect(statSync(join(out, 'a.part')).size).toBe(CUT), 10_000);
+      run.child.kill(signal);
+      await run.finished;
+      const { code, stderr } = await runFetch([url('etag')], [], { cwd });
+      expect(code, stderr).toBe(0);
+      expect(rangeOf(origin.requests[1])).toBe(`bytes=${CUT}-`);
+      expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
+    },
+  );
+
   it('is begun anew with --no-journal, which leaves none', async () => {
     await runKilled([url('etag')], ['--no-journal']);
     const { code, stderr } = await runFetch([url('etag')], ['--no-journal'], { cwd });
