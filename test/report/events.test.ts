@@ -95,6 +95,8 @@ it('of a whole file has curl’s names and units', () => {
     time_starttransfer: 1.000001,
     time_redirect: 0,
     time_total: 3661.123456,
+    resumed_from: 0,
+    digest: null,
   });
 });
 
@@ -102,7 +104,7 @@ it('writes times with 6 decimals', () => {
   const line = outcomeLine(DONE, '.', TS);
   expect(line).toContain('"time_queue":0.000001,');
   expect(line).toContain('"time_redirect":0.000000,');
-  expect(line).toContain('"time_total":3661.123456}');
+  expect(line).toContain('"time_total":3661.123456,');
 });
 
 it('has the same fields, null where no transfer ran', () => {
