@@ -26,6 +26,10 @@ export class FakeEngine {
   readonly jobs = 7;
   readonly added: NativeTarget[] = [];
   readonly batches: number[] = [];
+  readonly published: [partOf: string, name: string, mayReplace: boolean][] = [];
+  /** What `publishAs` answers. */
+  static publishing: { osErrno: number; error: string } | undefined;
+  readonly lacksAttributes = false;
   readonly paused: [url: string, pauseMs: number][] = [];
   mostInFlight = 0;
   isStopped = false;
@@ -112,6 +116,11 @@ export class FakeEngine {
 
   pauseHost(url: string, pauseMs: number): void {
     this.paused.push([url, pauseMs]);
+  }
+
+  publishAs(partOf: string, name: string, mayReplace: boolean) {
+    this.published.push([partOf, name, mayReplace]);
+    return FakeEngine.publishing;
   }
 
   /** All that run end. */

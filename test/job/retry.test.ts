@@ -7,6 +7,7 @@ import {
   decide,
   type Failure,
   type History,
+  type Mirrors,
   NO_HISTORY,
   parseRetryOn,
   RETRY_DEFAULTS,
@@ -27,6 +28,7 @@ interface Given {
   readonly options?: Partial<RetryOptions>;
   readonly maxTimeMs?: number;
   readonly random?: number;
+  readonly mirrors?: Mirrors;
 }
 
 function decideOn(fields: Fields, given: Given = {}, error = '') {
@@ -36,6 +38,7 @@ function decideOn(fields: Fields, given: Given = {}, error = '') {
     { ...RETRY_DEFAULTS, ...given.options },
     given.maxTimeMs ?? 0,
     () => given.random ?? 0.5,
+    given.mirrors,
   );
 }
 
@@ -63,6 +66,72 @@ describe('is tried again', () => {
       type: 'retry',
       delayMs: 500,
       pauseHostMs: 0,
+    });
+  });
+});
+
+describe('a wrong checksum', () => {
+  const wrong = { reason: REASON.integrity };
+
+  it('is final', () => {
+    expect(decideOn(wrong)).toMatchObject({
+      ...{ type: 'fail', kind: 'integrity', exitCode: EXIT.integrity, mayPass: false },
+    });
+  });
+
+  it('of a continued file has it begun anew once, at once and free of charge', () => {
+    const continued = { ...wrong, resumedFrom: 5 };
+    const first = decideOn(continued, { options: { attempts: 0 } });
+    expect(first).toMatchObject({ type: 'retry', delayMs: 0, turn: 'stay' });
+    const { history } = first as { history: History };
+    expect(decideOn(continued, { history })).toMatchObject({ type: 'fail', kind: 'integrity' });
+  });
+});
+
+describe('a target with mirrors', () => {
+  const mirrors = { count: 2, untried: 1 };
+
+  it('turns to the next at once, as long as one was not tried', () => {
+    const broken = { result: 56 };
+    expect(decideOn(broken, { mirrors })).toMatchObject({ turn: 'next', delayMs: 0 });
+    const all = { count: 2, untried: 0 };
+    expect(decideOn(broken, { mirrors: all })).toMatchObject({ turn: 'next', delayMs: 500 });
+  });
+
+  it.each([
+    ['has what it asked for', status(404), {}],
+    ['has a wrong file', { reason: REASON.integrity }, {}],
+    ['was tried often enough', { result: 56 }, { charged: 5 }],
+  ])('drops one for good that no longer %s', (_, fields, history) => {
+    expect(decideOn(fields, { mirrors, history })).toMatchObject({
+      ...{ type: 'retry', turn: 'drop', delayMs: 0, history: { charged: 0 } },
+    });
+  });
+
+  it('fails for what no mirror helps against, and when none is left', () => {
+    expect(decideOn({ reason: REASON.local }, { mirrors })).toMatchObject({ type: 'fail' });
+    expect(decideOn(status(404), { mirrors, maxTimeMs: 1, history: { totalMs: 1 } })).toMatchObject(
+      { type: 'fail', message: expect.stringContaining('--max-time') },
+    );
+    const none = { count: 0, untried: 0 };
+    expect(decideOn(status(404), { mirrors: none })).toMatchObject({ type: 'fail' });
+  });
+
+  it('still has the host pause that asked for it', () => {
+    const asked = status(503, { retryAfterMs: 3000 });
+    expect(decideOn(asked, { mirrors })).toMatchObject({ delayMs: 0, pauseHostMs: 3000 });
+  });
+});
+
+describe('progress', () => {
+  it('is what an attempt adds, not what it continues', () => {
+    const history = { charged: 5, bestBytes: 10 * MIB };
+    const stuck = { result: 56, sizeDelivered: 10 * MIB, resumedFrom: 10 * MIB };
+    expect(decideOn(stuck, { history })).toMatchObject({ type: 'fail' });
+    const further = { ...stuck, sizeDelivered: 12 * MIB };
+    expect(decideOn(further, { history })).toMatchObject({
+      type: 'retry',
+      history: { charged: 1 },
     });
   });
 });

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EXIT } from '../../src/errors.ts';
@@ -291,6 +292,194 @@ describe('a retry', () => {
     const { finished } = start(['http://h/a'], { maxTimeMs: 5000 });
     await finished;
     expect(FakeEngine.last.added.map(({ timeoutMs }) => timeoutMs)).toEqual([5000, 3500]);
+  });
+});
+
+describe('the journal', () => {
+  const linesOf = (directory: string) =>
+    readFileSync(join(directory, '.mcurl-journal'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  /** A journal as a killed run leaves it. */
+  function useJournal(...lines: object[]): string {
+    const directory = useTmp();
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    const text = [{ job: 1, boot, at: '' }, ...lines].map((line) => JSON.stringify(line));
+    writeFileSync(join(directory, '.mcurl-journal'), `${text.join('\n')}\n`);
+    return directory;
+  }
+
+  it('gets the ends, and is gone when all went well', async () => {
+    const directory = useTmp();
+    FakeEngine.answer = ({ name }) => (name === 'b' ? GONE : { ...DONE, sizeDelivered: 7 });
+    const inputs = ['http://h/a', 'http://h/b'];
+    await start(inputs, { directory }).finished;
+    expect(linesOf(directory)).toEqual([
+      expect.objectContaining({ job: 1 }),
+      { done: 0, size: 7 },
+      expect.objectContaining({ fail: 1, kind: 'http', code: 8 }),
+    ]);
+    FakeEngine.answer = () => DONE;
+    await start(inputs, { directory }).finished;
+    expect(existsSync(join(directory, '.mcurl-journal'))).toBe(false);
+  });
+
+  it('says of each entry its number, its name, and what is known of its file', async () => {
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/x/f', name: 'f' },
+      { plan: 1, entry: 'http://h/y/f', name: 'f.2' },
+      { plan: 2, entry: 'http://h/z/f', name: 'f.3' },
+      { done: 0, size: 9 },
+      { began: 1, name: 'f.2', version: '5\t"e"\t', total: 5 },
+    );
+    const inputs = ['y', 'new', 'x'].map((path) => `http://h/${path}/f`);
+    const run = start([...inputs, { url: 'http://h/o', output: 'f.2' }], { directory });
+    await run.finished;
+    const known = { isJournalled: true, url: expect.any(String) };
+    expect(FakeEngine.last.added).toMatchObject([
+      { ...known, serial: 1, name: 'f.2', extras: { version: '5\t"e"\t' } },
+      { serial: 3, name: 'f.4', isJournalled: false },
+      { ...known, serial: 0, name: 'f', extras: { doneBytes: 9 } },
+      { serial: 4, name: 'f.2.2', extras: { entry: 'http://h/o\n out=f.2' } },
+    ]);
+    expect(FakeEngine.last.added[0]?.extras).not.toHaveProperty('trustedBytes');
+  });
+
+  it('of another boot is trusted as far as it was on the disk; --overwrite trusts no done file', async () => {
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/a', name: 'a' },
+      { done: 0, size: 9 },
+      { plan: 1, entry: 'http://h/b', name: 'b' },
+      { job: 1, boot: 'another', at: '' },
+      { began: 1, name: 'b', version: '5\t"e"\t', total: 5 },
+      { durable: 1, size: 3 },
+    );
+    const options = { directory, overwrite: true, resumeBy: 'size' } as const;
+    await start(['http://h/a', 'http://h/b'], options).finished;
+    expect(FakeEngine.last.added.map(({ extras }) => extras)).toEqual([
+      {},
+      { version: '5\t"e"\t', resumeBy: 'size', trustedBytes: 3 },
+    ]);
+  });
+
+  it('is written before an outcome is told, with durable', async () => {
+    const directory = useTmp();
+    FakeEngine.answer = ({ name }) => (name === 'b' ? GONE : DONE);
+    const job = fetchAll(['http://h/b', 'http://h/a'], { directory, durable: true });
+    const told = [];
+    for await (const { type } of job) {
+      told.push(type);
+      if (type === 'done') expect(linesOf(directory)).toContainEqual({ done: 1, size: 0 });
+    }
+    expect(told).toEqual(['fail', 'done']);
+    expect(FakeEngine.last.options.durable).toBe(true);
+  });
+
+  it('knows the size of what was there', async () => {
+    const directory = useTmp();
+    writeFileSync(join(directory, 'a'), 'there');
+    FakeEngine.answer = ({ name }) => (name === 'a' ? { reason: REASON.exists } : GONE);
+    await start(['http://h/a', 'http://h/b'], { directory }).finished;
+    expect(linesOf(directory)).toContainEqual({ done: 0, size: 5 });
+  });
+
+  it('stays after --only-failed, which plans nothing else', async () => {
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/a', name: 'a' },
+      { done: 0, size: 9 },
+      { plan: 1, entry: 'http://h/b\thttp://m/b\n out=c', name: 'c' },
+      { fail: 1, kind: 'http', code: 8, message: 'x' },
+    );
+    for (const inputs of [
+      [],
+      ['http://h/a', { url: 'http://h/b', mirrors: ['http://m/b'], output: 'c' }],
+    ]) {
+      const run = start(inputs, { directory, onlyFailed: true });
+      await run.finished;
+      expect(FakeEngine.last.added).toMatchObject([{ url: 'http://h/b', name: 'c', serial: 1 }]);
+      expect(run.job.stats).toMatchObject({ read: 1, done: 1 });
+      expect(existsSync(join(directory, '.mcurl-journal'))).toBe(true);
+      writeFileSync(
+        join(directory, '.mcurl-journal'),
+        '{"fail":1,"kind":"http","code":8,"message":"x"}\n',
+        { flag: 'a' },
+      );
+    }
+  });
+});
+
+describe('a retry continues', () => {
+  beforeEach(() => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+  });
+
+  const version = '9\t"e"\tWed, 01 Jan 2020 00:00:00 GMT';
+  const BROKEN = { reason: REASON.transfer, result: 56, sizeDelivered: 4, texts: { version } };
+  const again = () => FakeEngine.last.added[1];
+
+  it('what the attempt before left, of the same URL', async () => {
+    FakeEngine.answer = (_, attempt) => (attempt === 1 ? BROKEN : DONE);
+    await start(['http://h/a'], { resumeBy: 'size' }).finished;
+    expect(again()).toMatchObject({ extras: { version, resumeBy: 'size' } });
+  });
+
+  it('nothing when the checksum was wrong', async () => {
+    const wrong = { ...BROKEN, reason: REASON.integrity, resumedFrom: 3 };
+    FakeEngine.answer = (_, attempt) => (attempt === 1 ? wrong : DONE);
+    await start([{ url: 'http://h/a', checksum: `md5=${'0'.repeat(32)}` }]).finished;
+    expect(again()).toMatchObject({ extras: { version: '' } });
+  });
+
+  it.each([
+    ['by a strong ETag', version, undefined, { version: '9\t"e"\t' }],
+    ['not by a date', '9\t\tWed', undefined, { version: '' }],
+    ['by a checksum', '9\t\t', `md5=${'0'.repeat(32)}`, { version: '9\t\t', resumeBy: 'size' }],
+  ])('with a mirror %s', async (_, version, checksum, extras) => {
+    FakeEngine.answer = ({ url }) =>
+      url === 'http://h/a' ? { ...BROKEN, texts: { version } } : DONE;
+    const input = { url: 'http://h/a', mirrors: ['http://m/x'] };
+    await start([checksum === undefined ? input : { ...input, checksum }]).finished;
+    expect(again()).toMatchObject({ url: 'http://m/x', name: 'a', extras });
+  });
+});
+
+describe('a body that the server names', () => {
+  const UNNAMED = { ...DONE, flags: RECORD_FLAG.unnamed };
+  const named = (name: string) => ({
+    ...UNNAMED,
+    texts: { contentDisposition: `attachment; filename="${name}"` },
+  });
+  beforeEach(() => {
+    FakeEngine.publishing = undefined;
+  });
+
+  it('gets that name, made safe and unique', async () => {
+    FakeEngine.answer = ({ name }) => named(name === 'c' ? '..' : 'x.pdf');
+    const inputs = ['a', 'b', 'c'].map((name) => `http://h/${name}`);
+    const run = start(inputs, { remoteName: true, outcomes: 'all' });
+    await run.finished;
+    expect(FakeEngine.last.published).toEqual([
+      ['a', 'x.pdf', false],
+      ['b', 'x.2.pdf', false],
+      ['c', 'c', false],
+    ]);
+    expect(run.outcomes.map(({ name }) => name)).toEqual(['x.pdf', 'x.2.pdf', 'c']);
+  });
+
+  it('is skipped when a file of that name is there, and fails when it cannot get it', async () => {
+    FakeEngine.answer = () => named('x');
+    FakeEngine.publishing = { osErrno: constants.errno.EEXIST, error: 'x exists' };
+    const skipped = start(['http://h/a'], { remoteName: true, outcomes: 'all' });
+    await skipped.finished;
+    expect(skipped.outcomes).toMatchObject([{ type: 'skip', skipReason: 'exists', name: 'x' }]);
+    FakeEngine.publishing = { osErrno: constants.errno.ENOSPC, error: 'cannot write x' };
+    const failed = start(['http://h/a'], { remoteName: true });
+    await failed.finished;
+    expect(failed.outcomes).toMatchObject([{ kind: 'local', message: 'cannot write x' }]);
   });
 });
 
