@@ -41,6 +41,7 @@ const CODE_NAMES = new Map([
   [54, 'CURLE_SSL_ENGINE_SETFAILED'],
   [66, 'CURLE_SSL_ENGINE_INITFAILED'],
 ]);
+const WRITE_ERROR = 23;
 const UNKNOWN_OPTION = 48;
 
 /** Options beside texts, lists and bytes whose memory a running transfer uses. */
@@ -51,6 +52,8 @@ const SIZE_OPTIONS = new Set(['POSTFIELDSIZE', 'POSTFIELDSIZE_LARGE']);
 export interface Home {
   readonly calls: MultiCalls;
   remove(easy: Easy): void;
+  /** libcurl only says so to whoever called: the transfer is to end with a write error. */
+  failedInPause(easy: Easy): void;
 }
 
 /** What a Multi may do with an Easy, and nobody else. */
@@ -58,6 +61,8 @@ export interface EasyInside {
   readonly native: NativeEasy;
   readonly isClosed: boolean;
   readonly home: Home | undefined;
+  /** It failed in `pause`; what libcurl says of it later does not count. */
+  readonly hasFailed: boolean;
   /** It is inside `home` from now on. */
   enter(home: Home): void;
   /** infoRead has told its end: libcurl does no more with it. */
@@ -84,6 +89,7 @@ export class Easy {
   readonly #native: NativeEasy;
   #home: Home | undefined;
   #isRunning = false;
+  #hasFailed = false;
   #isClosed = false;
   #hasBody = false;
   #private: unknown;
@@ -206,7 +212,8 @@ export class Easy {
 
   /**
    * Pauses and continues a running transfer (curl_easy_pause(3)): `bitmask` is the new state, of the CURLPAUSE_ constants.
-   * To continue may call the write function before this returns. Allowed in the functions of an Easy.
+   * To continue may call the write function before this returns; when it fails then, the end of the transfer, with
+   * CURLE_WRITE_ERROR, is told by `infoRead` like any other. Allowed in the functions of an Easy.
    *
    * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a socket or timer function
    * @throws EasyError `CURLE_BAD_FUNCTION_ARGUMENT` when the transfer has no connection yet, or no more
@@ -214,8 +221,20 @@ export class Easy {
   pause(bitmask: number): void {
     const native = this.#open('pause');
     const bits = integerOf('pause', bitmask);
-    const act = () => native.pause(bits);
-    this.#check('pause', this.#home === undefined ? act() : this.#home.calls.pause(act));
+    const home = this.#home;
+    if (home === undefined) {
+      this.#check('pause', native.pause(bits));
+      return;
+    }
+    home.calls.pause(() => {
+      const code = native.pause(bits);
+      if (code !== WRITE_ERROR) {
+        this.#check('pause', code);
+      } else if (!this.#hasFailed) {
+        this.#hasFailed = true;
+        home.failedInPause(this);
+      }
+    });
   }
 
   /**
@@ -278,9 +297,13 @@ export class Easy {
       get home() {
         return easy.#home;
       },
+      get hasFailed() {
+        return easy.#hasFailed;
+      },
       enter(home) {
         easy.#home = home;
         easy.#isRunning = true;
+        easy.#hasFailed = false;
         easy.#thrown = undefined;
       },
       ended() {
@@ -309,6 +332,7 @@ export class Easy {
     if (called !== null) {
       const { answer, otherwise } = answerOf(name, called);
       native[name] = (...args) => {
+        if (this.#hasFailed) return otherwise;
         const calls = this.#home?.calls;
         if (calls !== undefined) calls.transferCallbacks += 1;
         try {

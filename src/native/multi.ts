@@ -112,7 +112,7 @@ export interface MultiMessage {
   readonly easy: Easy;
   /** CURLcode: CURLE_OK (0), or why it failed; `Easy.strerror` has the words. */
   readonly result: number;
-  /** Messages that are still to be read. */
+  /** Messages that are known to wait; more may come. */
   readonly remaining: number;
   /** What a function of the Easy threw; undefined when none did. */
   readonly cause: unknown;
@@ -134,6 +134,8 @@ const CODE_NAMES = [
   'CURLM_ABORTED_BY_CALLBACK',
   'CURLM_UNRECOVERABLE_POLL',
 ];
+/** A CURLcode, the others are CURLMcodes. */
+const WRITE_ERROR = 23;
 const BAD_HANDLE = 1;
 const BAD_EASY_HANDLE = 2;
 const UNKNOWN_OPTION = 6;
@@ -156,7 +158,16 @@ export class Multi<SocketData = unknown> {
   readonly #calls = new MultiCalls();
   readonly #easies = new Set<Easy>();
   readonly #socketData = new Map<number, SocketData>();
-  readonly #home: Home = { calls: this.#calls, remove: (easy) => this.removeHandle(easy) };
+  /** Ends that libcurl does not tell. */
+  readonly #failedInPause = new Set<Easy>();
+  readonly #home: Home = {
+    calls: this.#calls,
+    remove: (easy) => this.removeHandle(easy),
+    failedInPause: (easy) => {
+      this.#failedInPause.add(easy);
+      this.#calls.event(() => this.#timerFunction?.(0));
+    },
+  };
   #socketFunction: SocketFunction<SocketData> | null = null;
   #timerFunction: TimerFunction | null = null;
   #failure: MultiError | undefined;
@@ -258,7 +269,9 @@ export class Multi<SocketData = unknown> {
    * the same without being asked.
    */
   timeout(): number {
-    return this.#enter('timeout', () => this.#native.timeout());
+    return this.#enter('timeout', () =>
+      this.#failedInPause.size > 0 ? 0 : this.#native.timeout(),
+    );
   }
 
   /**
@@ -281,12 +294,17 @@ export class Multi<SocketData = unknown> {
    */
   infoRead(): MultiMessage | undefined {
     return this.#enter('infoRead', () => {
-      const message = this.#native.infoRead();
-      if (message === undefined) return undefined;
-      const [owner, result, remaining] = message;
-      const easy = owner as Easy;
-      insideOf(easy).ended();
-      return { msg: CURLMSG_DONE, easy, result, remaining, cause: easy.error };
+      for (const easy of this.#failedInPause) {
+        this.#failedInPause.delete(easy);
+        return messageOf(easy, WRITE_ERROR, this.#failedInPause.size);
+      }
+      for (;;) {
+        const message = this.#native.infoRead();
+        if (message === undefined) return undefined;
+        const easy = message[0] as Easy;
+        insideOf(easy).ended();
+        if (!insideOf(easy).hasFailed) return messageOf(easy, message[1], message[2]);
+      }
     });
   }
 
@@ -339,6 +357,7 @@ export class Multi<SocketData = unknown> {
     const code = this.#native.remove(inside.native);
     if (code !== 0) throw this.#error('removeHandle', code);
     this.#easies.delete(easy);
+    this.#failedInPause.delete(easy);
     inside.leave();
   }
 
@@ -361,4 +380,8 @@ export class Multi<SocketData = unknown> {
   #error(name: string, code: number): MultiError {
     return new MultiError(CODE_NAMES[code] ?? `CURLM_${code}`, `${name}: ${this.strerror(code)}`);
   }
+}
+
+function messageOf(easy: Easy, result: number, remaining: number): MultiMessage {
+  return { msg: CURLMSG_DONE, easy, result, remaining, cause: easy.error };
 }

@@ -427,6 +427,36 @@ describe('functions', () => {
     expect(Buffer.concat(pieces).equals(content('/paused', 100_000))).toBe(true);
   });
 
+  it('that throw when pause hands them what was kept fail the transfer all the same', async () => {
+    const origin = await useOrigin();
+    const driver = useDriver();
+    const { easy } = useGet(origin.url('/kept?size=1000&stall=500'));
+    let calls = 0;
+    easy.setopt('WRITEFUNCTION', () => {
+      calls += 1;
+      if (calls > 1) throw new Error('after the pause');
+      setImmediate(() => easy.pause(CURLPAUSE_CONT));
+      return CURL_WRITEFUNC_PAUSE;
+    });
+    driver.multi.addHandle(easy);
+    driver.act(CURL_SOCKET_TIMEOUT);
+    await driver.until(() => driver.messages.length > 0);
+    expect(driver.messages).toMatchObject([
+      { easy, result: 23, cause: new Error('after the pause') },
+    ]);
+    expect(driver.timers).toContain(0);
+    // libcurl still runs it: its memory is not free, its function not called, its end not told again.
+    expect(codeOf(() => easy.setopt('URL', 'http://other.invalid/'))).toBe('ERR_MCURL_RUNNING');
+    const gone = driver.multi.socketAction(CURL_SOCKET_TIMEOUT);
+    expect(gone).toBe(1);
+    await origin.stop(); // ends the connection
+    await driver.until(() => driver.running === 0);
+    expect(driver.messages).toHaveLength(1);
+    expect(calls).toBe(2);
+    driver.multi.removeHandle(easy);
+    easy.setopt('URL', 'http://other.invalid/');
+  });
+
   it('are told headers, progress and what libcurl does', async () => {
     const origin = await useOrigin();
     const { easy } = useGet(origin.url('/told?size=70000&header=X-Mine:yes'));

@@ -154,7 +154,7 @@ describe('pollSocket', () => {
           order.push('immediate');
           resolve();
         });
-        Promise.resolve().then(() => order.push('microtask'));
+        queueMicrotask(() => order.push('microtask'));
         process.nextTick(() => order.push('tick'));
       });
       far.write('x');

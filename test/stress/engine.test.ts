@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFailed, test } from 'vitest';
 import { type EngineOptions, REASON, RECORD, RECORD_SIZE } from '../../src/native/binding.ts';
 import { Engine } from '../../src/native/engine.ts';
+import { lottery } from '../support/lottery.mjs';
 import { content, useOrigin } from '../support/origin.ts';
 import { useTmp } from '../support/tmp.ts';
 
@@ -29,17 +30,6 @@ const FAULTS: readonly (readonly [string, ...number[]])[] = [
   ['reset=500', REASON.transfer],
   ['bad-chunk=500&chunked', REASON.transfer],
 ];
-
-/** mulberry32: the same draws for the same seed. */
-function lottery(seed: number) {
-  let state = seed;
-  return (below: number) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 test('limits, faults, pauses and stops at random', async () => {
   const seed = Number(process.env['MCURL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

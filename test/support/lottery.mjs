@@ -1,0 +1,14 @@
+/**
+ * mulberry32: the same draws for the same seed.
+ * @param {number} seed
+ * @returns {(below: number) => number} a whole number from 0 on
+ */
+export function lottery(seed) {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
