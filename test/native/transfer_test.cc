@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -41,7 +42,8 @@ bool has(const std::string& text, const std::string& part) {
 
 // What transfers need around them, and all that they tell their owner.
 struct Bed final : Transfer::Owner {
-  explicit Bed(RequestOptions options = {}) : request{std::move(options), 16} {
+  explicit Bed(RequestOptions options = {}, mcurl::OutputOptions outputOptions = {})
+      : output{scratch.path(), outputOptions}, request{std::move(options), 16} {
     curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, 32L);
     uv_loop_init(&loop);
   }
@@ -81,7 +83,7 @@ struct Bed final : Transfer::Owner {
   Host host;
   Scratch scratch;
   uv_loop_t loop;
-  mcurl::Output output{scratch.path(), {}};
+  mcurl::Output output;
   const mcurl::Request request;
   mcurl::Multi multi{curl_multi_init()};  // closes connections, and says so: last
 };
@@ -160,6 +162,42 @@ std::unique_ptr<Target> hopped(Bed& bed, const std::string& url, const std::stri
   target->hops->firstHostKey = firstHostKey;
   return target;
 }
+
+// An answer with these header lines beside its length, from a path of its own.
+std::string answer(Server& server, const std::string& status, const std::string& lines,
+                   const std::string& body) {
+  const std::string path = "/own/" + std::to_string(server.requests().size());
+  server.on(path, [=](const Server::Request&) {
+    return "HTTP/1.1 " + status + "\r\n" + lines +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  });
+  return path;
+}
+
+// What gzip makes of a shell command's output.
+std::string gzipped(const std::string& command) {
+  FILE* pipe = ::popen((command + " | gzip").c_str(), "r");
+  CHECK(pipe != nullptr);
+  std::string all;
+  char piece[65536];
+  while (const size_t count = std::fread(piece, 1, sizeof piece, pipe)) all.append(piece, count);
+  CHECK_EQ(::pclose(pipe), 0);
+  return all;
+}
+
+constexpr const char* kVersion = "1000\t\"v\"\t";  // a thousand bytes with the ETag "v"
+
+// A target whose first 400 bytes of kVersion lie in its .part.
+std::unique_ptr<Target> begun(Bed& bed, const std::string& url) {
+  bed.scratch.write("a.part", test::content(url, 1000).substr(0, 400));
+  auto target = bed.target(url);
+  target->extras = std::make_unique<mcurl::Extras>();
+  target->extras->version = mcurl::Version::parse(kVersion);
+  target->extras->mayHavePart = true;
+  return target;
+}
+
+constexpr const char* kRest = "Content-Range: bytes 400-999/1000\r\nETag: \"v\"\r\n";
 
 }  // namespace
 
@@ -527,4 +565,197 @@ TEST("details are of the last hop") {
   CHECK_EQ(details.remoteIp, "127.0.0.1");
   CHECK_EQ(details.contentType, "");
   CHECK_EQ(details.error, "because");
+}
+
+TEST("a body that is decoded has no length to check") {
+  Server server;
+  RequestOptions options;
+  options.compressed = true;
+  Bed bed{options};
+  const std::string body = gzipped("printf %01000d 7");
+  const std::string lines = "Content-Encoding: gzip\r\n";
+  Slot slot;
+  Run run{bed, server.url(answer(server, "200 OK", lines, body))};
+  run.transfer.setSlot(&slot);
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(run.transfer.sink().size(), 1000);
+  CHECK_EQ(run.record().contentLength, -1);
+  CHECK_EQ(slot.expected.load(), -1);
+  // Nobody asked for it: what came is what is kept.
+  Bed plain;
+  Run raw{plain, server.url(answer(server, "200 OK", lines, body))};
+  CHECK_EQ(raw.judge().next, Next::kPublish);
+  CHECK_EQ(raw.record().contentLength, static_cast<double>(body.size()));
+}
+
+TEST("a body that unpacks to a thousand times its size is given up once it is large") {
+  Server server;
+  RequestOptions options;
+  options.compressed = true;
+  Bed bed{options};
+  const std::string lines = "Content-Encoding: gzip\r\n";
+  const auto zeros = [&](const char* size) {
+    const std::string body = gzipped("head -c " + std::string{size} + " /dev/zero");
+    return server.url(answer(server, "200 OK", lines, body));
+  };
+  {
+    Run run{bed, zeros("70M")};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kFail);
+    CHECK_EQ(judgement.result, CURLE_FILESIZE_EXCEEDED);
+    CHECK(has(judgement.error, "--compressed"));
+    CHECK(run.transfer.sink().size() < 65 << 20);
+  }
+  CHECK_EQ((Run{bed, zeros("1M")}.judge().next), Next::kPublish);
+}
+
+TEST("--max-filesize is the most, by the length that is told and by what comes") {
+  Server server;
+  RequestOptions options;
+  options.maxFilesize = 1000;
+  Bed bed{options};
+  CHECK_EQ((Run{bed, server.url("/bytes/1000")}.judge().next), Next::kPublish);
+  CHECK_EQ((Run{bed, server.url("/chunked/1000")}.judge().next), Next::kPublish);
+  for (const char* path : {"/bytes/1001", "/chunked/1001"}) {
+    bed.bytes = 0;
+    Run run{bed, server.url(path)};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kFail);
+    CHECK_EQ(judgement.reason, Reason::kTransfer);
+    CHECK_EQ(judgement.result, CURLE_FILESIZE_EXCEEDED);
+    CHECK(has(judgement.error, "--max-filesize"));
+    CHECK(bed.bytes <= 1000);
+  }
+  // The rest of a file counts with what is here.
+  options.maxFilesize = 999;
+  Bed less{options};
+  const std::string path = answer(server, "206 Partial Content", kRest, std::string(600, 'x'));
+  CHECK_EQ((Run{less, begun(less, server.url(path))}.judge().result), CURLE_FILESIZE_EXCEEDED);
+}
+
+TEST("the rest of a file is asked for by range and version, beside all headers") {
+  Server server;
+  RequestOptions options;
+  options.compressed = true;
+  options.headers = {"X-Key: 1"};
+  Bed bed{options};
+  const std::string path = answer(server, "206 Partial Content", kRest, std::string(600, 'x'));
+  Slot slot;
+  Run run{bed, begun(bed, server.url(path))};
+  run.transfer.setSlot(&slot);
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  const std::string head = server.request(path).head;
+  for (const char* line : {"Range: bytes=400-\r\n", "If-Range: \"v\"\r\n", "X-Key: 1\r\n"})
+    CHECK(has(head, line));
+  CHECK(!has(head, "Accept-Encoding"));
+  CHECK_EQ(slot.expected.load(), 1000);
+  CHECK_EQ(slot.received.load(), 1000);
+  const Record record = run.record();
+  CHECK_EQ(record.resumedFrom, 400);
+  CHECK_EQ(record.sizeDelivered, 1000);
+  CHECK_EQ(record.sizeDownload, 600);
+  CHECK_EQ(run.transfer.details("").version, kVersion);
+}
+
+TEST(
+    "no more is asked to be continued than can be believed, and nothing beside a Range of the "
+    "user's") {
+  Server server;
+  RequestOptions options;
+  Bed bed{options};
+  auto target = begun(bed, server.url("/bytes/1"));
+  target->extras->trustedBytes = 100;
+  Run{bed, std::move(target)}.judge();
+  CHECK(has(server.request("/bytes/1").head, "Range: bytes=100-\r\n"));
+
+  target = begun(bed, server.url("/bytes/2"));
+  target->extras->resumeBy = mcurl::ResumeBy::kSize;
+  Run{bed, std::move(target)}.judge();
+  CHECK(has(server.request("/bytes/2").head, "Range: bytes=400-\r\n"));
+  CHECK(!has(server.request("/bytes/2").head, "If-Range"));
+
+  target = begun(bed, server.url("/bytes/3"));
+  target->extras->version = {};
+  Run{bed, std::move(target)}.judge();
+  CHECK(!has(server.request("/bytes/3").head, "Range"));
+
+  options.headers = {"Range: bytes=5-6"};
+  Bed own{options};
+  Run{own, begun(own, server.url("/bytes/4"))}.judge();
+  CHECK(has(server.request("/bytes/4").head, "Range: bytes=5-6\r\n"));
+  CHECK(!has(server.request("/bytes/4").head, "400"));
+}
+
+TEST("a rest that cannot be joined on is refused before its first byte; a short one is not whole") {
+  Server server;
+  Bed bed;
+  const std::string wrong = "Content-Range: bytes 399-999/1000\r\nETag: \"v\"\r\n";
+  const std::string rest(600, 'x');
+  Run refused{bed, begun(bed, server.url(answer(server, "206 Partial Content", wrong, rest)))};
+  CHECK_EQ(refused.judge().next, Next::kAnew);
+  CHECK_EQ(bed.bytes, 0U);
+  CHECK_EQ(refused.record().resumedFrom, 0);
+  // libcurl is told of the whole rest, and gets it; the file is short of a byte all the same.
+  Run whole{bed, begun(bed, server.url(answer(server, "206 Partial Content", kRest, rest)))};
+  CHECK_EQ(whole.judge().next, Next::kPublish);
+  Run all{bed,
+          begun(bed, server.url(answer(server, "416 No", "Content-Range: bytes */400\r\n", "")))};
+  CHECK_EQ(all.judge().next, Next::kAnew);
+}
+
+TEST("what has not changed since is told, when that was asked") {
+  Server server;
+  Bed bed;
+  const auto asked = [&](const std::string& path) {
+    auto target = bed.target(server.url(path));
+    target->extras = std::make_unique<mcurl::Extras>();
+    const std::string date = "Thu, 01 Jan 2026 00:00:00 GMT";
+    target->extras->known = mcurl::Version::parse("5\t\"v\"\t" + date);
+    CHECK_EQ(target->extras->known.lastModified, date);
+    return target;
+  };
+  const auto unchanged = [&] { return answer(server, "304 Not Modified", "", ""); };
+  const std::string path = unchanged();
+  Run run{bed, asked(path)};
+  CHECK_EQ(run.judge().reason, Reason::kNotModified);
+  CHECK(has(server.request(path).head, "If-None-Match: \"v\"\r\n"));
+  CHECK(has(server.request(path).head, "If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT\r\n"));
+  CHECK_EQ((Run{bed, asked("/bytes/5")}.judge().next), Next::kPublish);
+  CHECK_EQ((Run{bed, server.url(unchanged())}.judge().reason), Reason::kHttp);
+}
+
+TEST("a file gets the attributes that were asked for, and no password") {
+  Server server;
+  const std::string lines =
+      "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\n"
+      "Content-Disposition: inline\r\n";
+  std::string url = server.url(answer(server, "200 OK", lines, "x"));
+  url.insert(url.find("127"), "me:pw@");
+  {
+    Bed bed;
+    Run run{bed, url};
+    run.judge();
+    const mcurl::Attributes plain = run.transfer.attributes();
+    CHECK(plain.url.empty() && plain.contentType.empty() && plain.version.empty());
+    CHECK_EQ(plain.lastModified, -1);
+    CHECK(!plain.isDurable && !plain.mayReplace);
+    CHECK(!run.transfer.isUnnamed());
+    CHECK_EQ(run.record().flags, 0);
+    CHECK_EQ(run.transfer.details("").contentType, "text/plain");
+    CHECK_EQ(run.transfer.details("").contentDisposition, "");
+  }
+  Bed bed{{}, {.durable = true, .remoteTime = true, .xattr = true, .remoteName = true}};
+  auto target = bed.target(url);
+  target->mayReplace = true;
+  Run run{bed, std::move(target)};
+  run.judge();
+  const mcurl::Attributes all = run.transfer.attributes();
+  CHECK_EQ(all.url, server.url("/own/0"));
+  CHECK_EQ(all.contentType, "text/plain");
+  CHECK(has(all.version, "1\t\t"));
+  CHECK_EQ(all.lastModified, 1'767'225'600);
+  CHECK(all.isDurable && all.mayReplace);
+  CHECK(run.transfer.isUnnamed());
+  CHECK_EQ(run.record().flags, 0 + mcurl::kUnnamed);
+  CHECK_EQ(run.transfer.details("").contentDisposition, "inline");
 }
