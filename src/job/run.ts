@@ -304,7 +304,7 @@ export class Conductor {
       isRetry: false,
       serial: known?.serial ?? -1,
       isJournalled: known !== undefined && known.state !== 'new',
-      ...(extras === undefined ? undefined : { extras }),
+      extras,
       // Never the slice itself: it would keep its whole chunk of the list in memory.
       entry: entry.text === url ? url : Buffer.from(entry.text).toString(),
       key,

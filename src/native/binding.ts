@@ -183,7 +183,7 @@ export interface NativeTarget {
   readonly serial?: number;
   /** The journal has its `plan` line already. Default false. */
   readonly isJournalled?: boolean;
-  readonly extras?: TargetExtras;
+  readonly extras?: TargetExtras | undefined;
 }
 
 /** What few targets need: those of an earlier run or attempt, and entries with options. */
