@@ -201,6 +201,10 @@ bool Directory::publishHeld(const char* name, std::string_view body, const Attri
   return false;
 }
 
+bool Directory::hasPart(const char* name) const {
+  return ::faccessat(fd_.get(), partName(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int64_t Directory::partSize(const char* name) const {
   struct stat status {};
   if (::fstatat(fd_.get(), partName(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||

@@ -49,6 +49,9 @@ class Directory {
   bool publishHeld(const char* name, std::string_view body, const Attributes& attributes,
                    LocalError& error);
 
+  // Something is called NAME.part.
+  bool hasPart(const char* name) const;
+
   // Bytes in NAME.part, when it may be ours; else 0.
   int64_t partSize(const char* name) const;
 

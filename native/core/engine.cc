@@ -123,6 +123,7 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->timeoutMs = given.timeoutMs;
     target->queuedNs = now;
     target->serial = given.serial;
+    target->wasPlanned = given.isJournalled;
     target->mayReplace = overwrite_;
     target->extras = std::move(given.extras);
     if (given.isRetry) {

@@ -50,6 +50,7 @@ struct Target {
   uint64_t startedNs = 0;  // first hop; 0: not yet
   bool isScout = false;
   bool isFreshRetry = false;  // a reused connection died under it; once a target
+  bool wasPlanned = false;    // by an earlier run
   bool wasSeen = false;       // existing files were looked for
   bool mayReplace = false;    // a file that has its name
 };

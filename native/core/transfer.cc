@@ -58,8 +58,7 @@ Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& r
       output_{output},
       owner_{owner},
       target_{std::move(target)},
-      sink_{output, loop, target_->name, target_->serial,
-            target_->extras && target_->extras->mayHavePart},
+      sink_{output, loop, target_->name, target_->serial, mayHavePart()},
       decodes_{request.options().compressed},
       easy_{std::move(handle)} {
   errorText_[0] = '\0';
@@ -103,6 +102,13 @@ Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& r
     askIfModified();
     if (headerCount_ > 0) setHeaders();
   }
+}
+
+// A kill between the making of a .part and its line in the journal leaves one that nothing tells
+// of.
+bool Transfer::mayHavePart() const noexcept {
+  return (target_->extras && target_->extras->mayHavePart) ||
+         (target_->wasPlanned && output_.directory.hasPart(target_->name.c_str()));
 }
 
 // RFC 9110 13.1.5, 14.2. The .part is looked at now and opened when its rest comes.

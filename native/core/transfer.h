@@ -103,6 +103,7 @@ class Transfer {
                                     curl_sockaddr* address) noexcept;
   static int onCloseSocket(void* owner, curl_socket_t fd) noexcept;
 
+  bool mayHavePart() const noexcept;
   void askForRest() noexcept;
   void askIfModified() noexcept;
   void setHeaders() noexcept;

@@ -154,6 +154,15 @@ TEST("a new version that is small leaves no .part behind") {
   }
 }
 
+TEST("a .part that a kill left before the journal told of it is not left behind") {
+  Server server;
+  Job job;
+  job.scratch().write("0.part", "");
+  job.add({.id = 0, .url = server.url("/bytes/5"), .name = "0", .isJournalled = true});
+  CHECK_EQ(job.await(1).at(0).reason(), Reason::kDone);
+  CHECK(job.scratch().names() == std::vector<std::string>{"0"});
+}
+
 TEST("a file that had all its bytes is whole by a 416") {
   File file;
   file.serve();
