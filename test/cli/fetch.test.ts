@@ -140,6 +140,7 @@ describe('the request', () => {
     [['--connect-timeout', '0.5'], { connectTimeoutMs: 500 }],
     [['-y', '0', '-Y', '10k'], { speedTimeS: 0, speedLimit: 10_240 }],
     [['-v'], { verbose: true }],
+    [['--max-filesize', '1k'], { maxFilesize: 1024 }],
     [['-H', 'A: 1', '-H', 'B;'], { headers: ['A: 1', 'B;'] }],
     [['-b', 'a=1', '-b', 'b=2; c=3'], { cookie: 'a=1; b=2; c=3' }],
     [['-b', ''], { cookieLines: [] }],
@@ -197,6 +198,59 @@ describe('the request', () => {
     [['--http1.1', '--http2'], 'http2'],
   ])('%j is refused, with %s', (argv, word) => {
     expect(complaintOf('fetch', 'list', ...argv)).toContain(word);
+  });
+});
+
+describe('files and the journal', () => {
+  it.each([
+    [['--overwrite'], { overwrite: true }],
+    [['--if-modified'], { ifModified: true }],
+    [['--journal', 'j'], { journal: 'j' }],
+    [['--no-journal'], { journal: false }],
+    [['--resume-by', 'size'], { resumeBy: 'size' }],
+    [['--only-failed'], { onlyFailed: true }],
+    [['--failed-out', 'f'], { failedOut: 'f' }],
+    [['--durable'], { durable: true }],
+    [['-J'], { remoteName: true }],
+    [['--remote-header-name'], { remoteName: true }],
+    [['-R'], { remoteTime: true }],
+    [['--remote-time'], { remoteTime: true }],
+    [['--xattr'], { xattr: true }],
+    [['--keep-bad'], { keepBad: true }],
+    [['--manifest', 'm'], { manifest: 'm' }],
+  ])('%j', (argv, expected) => {
+    const plain = optionsOf();
+    expect(optionsOf(...argv)).toEqual({ ...plain, ...expected });
+  });
+
+  it('--checksum goes with one URL, beside -o', () => {
+    const checksum = `sha-256=${'0a'.repeat(32)}`;
+    const argv = ['http://a.test/x', '--checksum', checksum.toUpperCase()];
+    expect(fetchOf('fetch', ...argv).inputs).toEqual([{ url: 'http://a.test/x', checksum }]);
+    expect(fetchOf('fetch', ...argv, '-o', 'a').inputs).toEqual([
+      { url: 'http://a.test/x', output: 'a', checksum },
+    ]);
+    for (const operands of [['list'], ['http://a.test/x', 'http://a.test/y']]) {
+      expect(complaintOf('fetch', ...operands, '--checksum', checksum)).toContain('--checksum');
+    }
+    expect(complaintOf('fetch', 'http://a.test/x', '--checksum', 'md9=0')).toContain('sha-256');
+  });
+
+  it('--resume-by knows two ways', () => {
+    expect(complaintOf('fetch', 'list', '--resume-by', 'luck')).toMatch(/validator.*size/);
+  });
+
+  it('--only-failed needs no inputs: the journal has them', () => {
+    expect(fetchOf('fetch', '--only-failed').inputs).toEqual([]);
+  });
+});
+
+it('--dry-run and --json change only what is done and told', () => {
+  const plain = fetchOf('fetch', 'urls.txt');
+  expect(fetchOf('fetch', 'urls.txt', '--dry-run')).toEqual({ ...plain, dryRun: true });
+  expect(fetchOf('fetch', 'urls.txt', '--json')).toEqual({
+    ...plain,
+    display: { ...plain.display, json: true },
   });
 });
 

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import {
   certificate,
+  checksum,
   connectToLine,
   cookies,
   duration,
@@ -61,6 +62,12 @@ it('a duration is milliseconds', () => {
 it('a size is bytes', () => {
   expect([size('100'), size('1.5k')]).toEqual([100, 1536]);
   expect(complaintOf(() => size('much'))).toContain('100k');
+});
+
+it('a checksum has one form, and the right length', () => {
+  const hex = 'ab'.repeat(32);
+  expect(checksum(`SHA256=${hex.toUpperCase()}`)).toBe(`sha-256=${hex}`);
+  expect(complaintOf(() => checksum(`sha-256=${hex}0`))).toContain('sha-256');
 });
 
 describe('a certificate', () => {
