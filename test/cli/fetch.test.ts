@@ -196,6 +196,7 @@ describe('the request', () => {
     [['--proto', 'gopher'], 'ftps'],
     [['-4', '-6'], 'ipv6'],
     [['--http1.1', '--http2'], 'http2'],
+    [['--http2', '--http3'], 'http3'],
   ])('%j is refused, with %s', (argv, word) => {
     expect(complaintOf('fetch', 'list', ...argv)).toContain(word);
   });

@@ -46,6 +46,7 @@ it.each([
   ['--in-secure', '--insecure'],
 ])('%s: did you mean %s?', (typo, meant) => {
   const complaint = complaintOf('fetch', 'list', typo);
+  expect(complaint).toMatch(/^unknown option/);
   expect(complaint).toContain(typo);
   expect(complaint).toContain(meant);
 });

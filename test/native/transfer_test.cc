@@ -668,22 +668,28 @@ TEST(
   Run{bed, std::move(target)}.judge();
   CHECK(has(server.request("/bytes/1").head, "Range: bytes=100-\r\n"));
 
-  target = begun(bed, server.url("/bytes/2"));
-  target->extras->resumeBy = mcurl::ResumeBy::kSize;
-  Run{bed, std::move(target)}.judge();
-  CHECK(has(server.request("/bytes/2").head, "Range: bytes=400-\r\n"));
-  CHECK(!has(server.request("/bytes/2").head, "If-Range"));
-
-  target = begun(bed, server.url("/bytes/3"));
-  target->extras->version = {};
-  Run{bed, std::move(target)}.judge();
-  CHECK(!has(server.request("/bytes/3").head, "Range"));
+  const auto ask = [&](const std::string& path, const char* version, mcurl::ResumeBy by) {
+    target = begun(bed, server.url(path));
+    target->extras->version = mcurl::Version::parse(version);
+    target->extras->resumeBy = by;
+    Run{bed, std::move(target)}.judge();
+    return server.request(path).head;
+  };
+  constexpr auto kValidator = mcurl::ResumeBy::kValidator;
+  constexpr auto kSize = mcurl::ResumeBy::kSize;
+  const std::string bySize = ask("/bytes/2", "1000\t\t", kSize);
+  CHECK(has(bySize, "Range: bytes=400-\r\n"));
+  CHECK(!has(bySize, "If-Range"));
+  CHECK(!has(ask("/bytes/3", "1000\t\t", kValidator), "Range"));
+  CHECK(!has(ask("/bytes/4", "", kSize), "Range"));
+  CHECK(!has(ask("/bytes/5", "399\t\"v\"\t", kValidator), "Range"));
+  CHECK(has(ask("/bytes/6", "400\t\"v\"\t", kValidator), "Range: bytes=400-\r\n"));
 
   options.headers = {"Range: bytes=5-6"};
   Bed own{options};
-  Run{own, begun(own, server.url("/bytes/4"))}.judge();
-  CHECK(has(server.request("/bytes/4").head, "Range: bytes=5-6\r\n"));
-  CHECK(!has(server.request("/bytes/4").head, "400"));
+  Run{own, begun(own, server.url("/bytes/7"))}.judge();
+  CHECK(has(server.request("/bytes/7").head, "Range: bytes=5-6\r\n"));
+  CHECK(!has(server.request("/bytes/7").head, "If-Range"));
 }
 
 TEST("a rest that cannot be joined on is refused before its first byte; a short one is not whole") {
@@ -722,6 +728,14 @@ TEST("what has not changed since is told, when that was asked") {
   CHECK(has(server.request(path).head, "If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT\r\n"));
   CHECK_EQ((Run{bed, asked("/bytes/5")}.judge().next), Next::kPublish);
   CHECK_EQ((Run{bed, server.url(unchanged())}.judge().reason), Reason::kHttp);
+  auto target = bed.target(server.url(unchanged()));
+  target->extras = std::make_unique<mcurl::Extras>();
+  CHECK_EQ((Run{bed, std::move(target)}.judge().reason), Reason::kHttp);
+  // What is here in part is asked for as that.
+  target = begun(bed, server.url("/bytes/6"));
+  target->extras->known = target->extras->version;
+  Run{bed, std::move(target)}.judge();
+  CHECK(!has(server.request("/bytes/6").head, "If-None-Match"));
 }
 
 TEST("a file gets the attributes that were asked for, and no password") {
