@@ -1,6 +1,8 @@
 // One transfer by itself: driven by curl_multi_perform in the place of a loop.
 #include "../../native/core/transfer.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -50,7 +52,10 @@ struct Bed final : Transfer::Owner {
   ~Bed() { uv_loop_close(&loop); }
 
   bool mayConnect(Transfer&) noexcept override { return isOpen; }
-  void onSocketOpened(Transfer&, curl_socket_t fd) noexcept override { opened.push_back(fd); }
+  void onSocketOpened(Transfer&, curl_socket_t fd) noexcept override {
+    opened.push_back(fd);
+    isInherited = (::fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+  }
   void onSocketClosing(curl_socket_t fd) noexcept override { closed.push_back(fd); }
   void onHeaders(Transfer& transfer) noexcept override {
     statuses.push_back(transfer.response().status);
@@ -74,6 +79,7 @@ struct Bed final : Transfer::Owner {
   }
 
   bool isOpen = true;
+  bool isInherited = true;  // by programs that the process starts
   std::vector<curl_socket_t> opened;
   std::vector<curl_socket_t> closed;
   std::vector<int> statuses;
@@ -224,6 +230,7 @@ TEST("a whole body is to be published; its owner heard of socket, headers and by
   CHECK_EQ(bed.statuses.size(), 1U);
   CHECK_EQ(bed.statuses.front(), 200);
   CHECK_EQ(bed.opened.size(), 1U);
+  CHECK(!bed.isInherited);
   CHECK(bed.closed.empty());
   bed.multi.reset();
   CHECK(bed.closed == bed.opened);
@@ -301,6 +308,37 @@ TEST("an unwanted body is read to its end when that is near, else its connection
   CHECK_EQ(server.connections(), 2U);
   CHECK_EQ(server.request("/part/65537").connection, 1U);
   CHECK_EQ(server.request("/bytes/1").connection, 2U);
+}
+
+TEST("no more is read of a body that nobody wants than it takes to know that it is long") {
+  Server server;
+  Bed bed;
+  const auto read = [&](const std::string& path) {
+    Run run{bed, server.url(path)};
+    CHECK_EQ(run.judge().next, Next::kFail);
+    curl_off_t bytes = 0;
+    curl_easy_getinfo(run.transfer.easy(), CURLINFO_SIZE_DOWNLOAD_T, &bytes);
+    return bytes;
+  };
+  CHECK(read("/part/600000") <= 32 << 10);
+  server.on("/error", [](const Server::Request&) {
+    std::string body;
+    for (int i = 0; i < 60; ++i) body += "2710\r\n" + std::string(10'000, 'x') + "\r\n";
+    return "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "0\r\n\r\n";
+  });
+  const curl_off_t bytes = read("/error");
+  CHECK(bytes > 32 << 10 && bytes <= 128 << 10);
+}
+
+TEST("chunks count, whatever length is told beside them; their trailers are no headers") {
+  Server server;
+  Bed bed;
+  const std::string body = "5\r\nabcde\r\n0\r\nX-Trailer: 1\r\nX-More: 2\r\n\r\n";
+  Run run{bed, server.url(answer(server, "200 OK", "Transfer-Encoding: chunked\r\n", body))};
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(run.record().contentLength, -1);
+  CHECK_EQ(run.transfer.sink().size(), 5);
+  CHECK_EQ(bed.statuses.size(), 1U);
 }
 
 TEST("a part is the whole answer when a Range was asked for") {
@@ -442,6 +480,9 @@ TEST("a redirect is a hop; its cookies are kept, and nobody else's") {
   other.judge();
   CHECK(!has(server.request("/bytes/6").head, "Cookie"));
   CHECK(other.transfer.cookies().empty());
+  Run set{bed, server.url(answer(server, "200 OK", "Set-Cookie: a=1\r\n", "x"))};
+  CHECK_EQ(set.judge().next, Next::kPublish);
+  CHECK(set.transfer.cookies().empty());  // of no use to anybody, and dear
 }
 
 TEST("cookies of a file are those of the first hop only; later hops bring their own") {
@@ -626,6 +667,9 @@ TEST("--max-filesize is the most, by the length that is told and by what comes")
     CHECK(has(judgement.error, "--max-filesize"));
     CHECK(bed.bytes <= 1000);
   }
+  bed.bytes = 0;
+  CHECK_EQ((Run{bed, server.url("/bytes/600000")}.judge().result), CURLE_FILESIZE_EXCEEDED);
+  CHECK(bed.bytes == 0 && !bed.scratch.has("a.part"));
   // The rest of a file counts with what is here.
   options.maxFilesize = 999;
   Bed less{options};
