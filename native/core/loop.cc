@@ -226,6 +226,7 @@ bool Loop::isThere(Target& target) {
   if (existing == Directory::Existing::kAbsent) {
     // Whatever of ours has the name by now is not what the journal knows.
     target.mayReplace = target.mayReplace || doneBytes >= 0;
+    if (target.extras) target.extras->known = {};
     return false;
   }
   if (existing == Directory::Existing::kBefore && shared_.output.options.ifModified) {

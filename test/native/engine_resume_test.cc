@@ -420,6 +420,26 @@ TEST("a file that is there is asked for by its version") {
   }
 }
 
+TEST("a file that is there no more, or was damaged, is asked for without its version") {
+  for (const bool isThere : {false, true}) {
+    Server server;
+    server.on("/f", [&](const Server::Request& request) {
+      if (request.header("If-None-Match") == "\"one\"")
+        return std::string{"HTTP/1.1 304 Not Modified\r\n\r\n"};
+      return std::string{"HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 3\r\n\r\none"};
+    });
+    test::Scratch scratch;
+    if (isThere) scratch.write("0", "o");
+    Job job{{.output = {.ifModified = true}}, scratch.path()};
+    auto extras = std::make_unique<mcurl::Extras>();
+    extras->known = Version::parse(versionOf(3, "\"one\""));
+    extras->doneBytes = 3;
+    job.add({.id = 0, .url = server.url("/f"), .name = "0", .extras = std::move(extras)});
+    CHECK_EQ(job.await(1).at(0).reason(), Reason::kDone);
+    CHECK_EQ(scratch.read("0"), "one");
+  }
+}
+
 TEST("the journal has the plan of a target before it starts, and of a retry no second") {
   test::Scratch place;
   const mcurl::Fd fd = mcurl::openLocked(place / "journal", false);
