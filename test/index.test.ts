@@ -34,7 +34,7 @@ test('its types hold in a strict project', () => {
     `,
   });
   expect(consumer.typeErrors()).toBe('');
-});
+}, 120_000);
 
 test('ends no process and holds none open: a program leaves by itself', async () => {
   const origin = await useOrigin();

@@ -1,7 +1,15 @@
 /** Where a job writes: the output directory and the journal, each made when missing and locked against a second job. */
 import { createHash } from 'node:crypto';
-import { accessSync, closeSync, constants, existsSync, mkdirSync, unlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { McurlError, NativeError, UsageError } from '../errors.ts';
 import { binding } from '../native/binding.ts';
 import type { FetchOptions, Inputs } from './options.ts';
@@ -16,7 +24,7 @@ export interface Place {
   readonly journal: { readonly fd: number; readonly path: string } | undefined;
   /** The journal is of no more use, unless the user named it. */
   forget(): void;
-  /** Another job may have the place. */
+  /** Another job may have the place. To be called once. */
   close(): void;
 }
 
@@ -26,21 +34,11 @@ export interface Place {
  * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only its failed entries are asked for
  */
 export function openPlace(inputs: Inputs, options: FetchOptions): Place {
-  const { directory = '.', journal, onlyFailed = false } = options;
+  const { directory = '.', onlyFailed = false } = options;
   makeDirectory(directory);
   const name = nameOf(inputs);
-  const fds: number[] = [];
-  const take = (path: string, isDirectory: boolean): number => {
-    const fd = lock(path, isDirectory);
-    fds.push(fd);
-    return fd;
-  };
-  const close = () => {
-    for (const fd of fds.splice(0)) {
-      closeSync(fd);
-    }
-  };
-  const path = journal === undefined ? join(directory, journalName(name)) : journal;
+  const isDefault = options.journal === undefined;
+  const path = options.journal ?? join(directory, journalName(name));
   if (onlyFailed && (path === false || !existsSync(path))) {
     const where = path === false ? '' : `${path} `;
     throw new UsageError(
@@ -48,31 +46,45 @@ export function openPlace(inputs: Inputs, options: FetchOptions): Place {
       `no journal ${where}tells what failed: it is there after a run with failures, and --journal keeps one`,
     );
   }
+  const directoryFd = name === undefined ? lock(directory, true) : undefined;
+  let journal: Place['journal'];
   try {
-    if (name === undefined) {
-      take(directory, true);
-    }
-    return {
-      directory,
-      isNamed: name !== undefined,
-      journal: path === false ? undefined : { fd: take(path, false), path },
-      forget() {
-        if (journal === undefined && path !== false) {
-          unlinkSync(path);
-        }
-      },
-      close,
-    };
+    journal = path === false ? undefined : { fd: lock(path, false), path: resolve(path) };
   } catch (error) {
-    close();
+    close(directoryFd);
     throw error;
+  }
+  const forget = () => {
+    if (isDefault && journal !== undefined) {
+      rmSync(journal.path, { force: true });
+    }
+  };
+  return {
+    directory,
+    isNamed: name !== undefined,
+    journal,
+    forget,
+    close() {
+      // Nothing was ever written to it: the job did not begin.
+      if (journal !== undefined && fstatSync(journal.fd).size === 0) {
+        forget();
+      }
+      close(journal?.fd);
+      close(directoryFd);
+    },
+  };
+}
+
+function close(fd: number | undefined): void {
+  if (fd !== undefined) {
+    closeSync(fd);
   }
 }
 
 /** The name of a job of one file, which shares its directory with other jobs. */
 function nameOf(inputs: Inputs): string | undefined {
   const [only] = Array.isArray(inputs) && inputs.length === 1 ? inputs : [];
-  return typeof only === 'object' && 'output' in only ? only.output : undefined;
+  return typeof only === 'object' && only !== null && 'output' in only ? only.output : undefined;
 }
 
 function journalName(name: string | undefined): string {

@@ -91,6 +91,8 @@ export class Conductor {
   readonly #ends: Ends;
   /** Aborted by `stop`. */
   readonly #abort = new AbortController();
+  /** The journal's descriptor is in use until it resolves. */
+  readonly #opening: Promise<void>;
   #isOver = false;
   #error: unknown;
   #isCounting = false;
@@ -140,6 +142,7 @@ export class Conductor {
       { ...limits, ...files, ...(journal === undefined ? undefined : { journal: journal.fd }) },
       () => this.#guarded(() => this.#drain()),
     );
+    this.#opening = this.#openJournal();
     this.#read().catch((error: unknown) => this.#stopBy(error));
   }
 
@@ -180,11 +183,13 @@ export class Conductor {
 
   /** Writes what is left to be written, and leaves the place. To be called once, when the engine is closed. */
   async finish(): Promise<void> {
+    await this.#opening.catch(() => {}); // It was told by the reading.
     await this.#ends.finish();
     // Counted, for targets that were stopped are released as well.
     const { readAll, read, done, skipped } = this.stats;
     const hasAll = readAll && done + skipped === read && this.#error === undefined;
-    if (hasAll && !this.#options.onlyFailed) {
+    const isEmpty = this.#targets.length === 0 && this.#ends.journal?.count === 0;
+    if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
       this.#place.forget();
     }
     this.#place.close();
@@ -200,14 +205,19 @@ export class Conductor {
 
   // ---- Entries in ----
 
-  async #read(): Promise<void> {
-    const { signal } = this.#abort;
+  async #openJournal(): Promise<void> {
     const { journal } = this.#place;
     if (journal !== undefined) {
+      const { signal } = this.#abort;
       const keepValidators = this.#options.ifModified === true;
       const { fd, path } = journal;
       this.#ends.journal = await openJournal(fd, path, this.#names, { signal, keepValidators });
     }
+  }
+
+  async #read(): Promise<void> {
+    await this.#opening;
+    const { signal } = this.#abort;
     let batchSize = FIRST_BATCH;
     for await (const { source, entries } of this.#batches(signal)) {
       for (let at = 0; at < entries.length; ) {
@@ -228,6 +238,9 @@ export class Conductor {
         }
         batchSize = Math.min(batchSize * 2, LAST_BATCH);
       }
+    }
+    if (signal.aborted) {
+      return;
     }
     this.stats.total = this.stats.read;
     this.stats.readAll = true;
@@ -475,8 +488,13 @@ export class Conductor {
 
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
     const { id, serial, extras } = target;
-    const evidence = this.#evidence(target, at);
     const before = this.#ends.writeSkip(target, serial, extras?.doneBytes !== undefined);
+    if (this.#isPlain) {
+      this.stats.skipped += 1;
+      this.#release(id);
+      return;
+    }
+    const evidence = this.#evidence(target, at);
     const end = { type: 'skip', skipReason, exitCode: EXIT.ok } as const;
     this.#settle(id, { ...end, ...subject(target), ...evidence }, before);
   }

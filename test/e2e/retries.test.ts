@@ -67,9 +67,10 @@ describe('--retry', () => {
   });
 
   it('0 turns them off', async () => {
-    const origin = await useOrigin();
-    await runFetch([origin.url('/a?status=503'), origin.url('/b?reset=head')], ['--retry', '0']);
-    expect([timesAsked(origin, '/a'), timesAsked(origin, '/b')]).toEqual([1, 1]);
+    // An origin each: on a connection that served another before, a reset is tried once more for free.
+    const [origin, other] = [await useOrigin(), await useOrigin()];
+    await runFetch([origin.url('/a?status=503'), other.url('/b?reset=head')], ['--retry', '0']);
+    expect([timesAsked(origin, '/a'), timesAsked(other, '/b')]).toEqual([1, 1]);
   });
 
   it('counts anew after a mebibyte of progress', async () => {
@@ -90,13 +91,13 @@ describe('--retry', () => {
 
 describe('--retry-on', () => {
   it('replaces the default', async () => {
-    const origin = await useOrigin();
-    const lines = ['/a?status=404', '/b?status=503', '/c?reset=head'].map((path) =>
-      origin.url(path),
-    );
+    const [origin, other] = [await useOrigin(), await useOrigin()];
+    const lines = ['/a?status=404', '/b?status=503'].map((path) => origin.url(path));
+    lines.push(other.url('/c?reset=head'));
     const { code, stderr } = await runFetch(lines, ['--retry', '1', '--retry-on', '404']);
     expect(code, stderr).toBe(4);
-    expect(['/a', '/b', '/c'].map((path) => timesAsked(origin, path))).toEqual([2, 1, 1]);
+    expect(['/a', '/b'].map((path) => timesAsked(origin, path))).toEqual([2, 1]);
+    expect(timesAsked(other, '/c')).toBe(1);
   });
 
   it('takes a whole class of codes, and kinds of broken transfers', async () => {

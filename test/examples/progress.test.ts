@@ -19,4 +19,4 @@ test('downloads with a bar, names what failed, and leaves with its exit code', a
   const downloads = join(consumer.directory, 'downloads');
   expect(namesIn(downloads)).toEqual(['a', 'b']);
   expect(readFileSync(join(downloads, 'a')).equals(content('/a'))).toBe(true);
-});
+}, 120_000);

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NativeError, UsageError } from '../../src/errors.ts';
@@ -8,8 +8,13 @@ import { useTmp } from '../support/tmp.ts';
 
 function open(inputs: Inputs, options: FetchOptions) {
   const place = openPlace(inputs, options);
-  onTestFinished(() => place.close());
-  return place;
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) place.close();
+    isOpen = false;
+  };
+  onTestFinished(close);
+  return { ...place, close };
 }
 
 const named = (output: string) => [{ url: 'http://h/', output }];
@@ -90,10 +95,10 @@ describe('the journal', () => {
   });
 });
 
-it('closes what it opened, once', () => {
-  const place = openPlace([], { directory: useTmp() });
-  const fd = place.journal?.fd as number;
+it('closes what it opened, and leaves no journal that was never written to', () => {
+  const directory = useTmp();
+  const place = openPlace([], { directory });
   place.close();
-  expect(() => closeSync(fd)).toThrow('EBADF');
-  place.close();
+  expect(() => closeSync(place.journal?.fd as number)).toThrow('EBADF');
+  expect(readdirSync(directory)).toEqual([]);
 });

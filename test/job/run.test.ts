@@ -325,6 +325,21 @@ describe('the journal', () => {
     expect(existsSync(join(directory, '.mcurl-journal'))).toBe(false);
   });
 
+  it('is gone, too, when nothing was ever planned', async () => {
+    const directory = useTmp();
+    await start(['no URL'], { directory }).finished;
+    expect(existsSync(join(directory, '.mcurl-journal'))).toBe(false);
+  });
+
+  it('is let go only when it has been read, however early the job is closed', async () => {
+    const directory = useJournal({ plan: 0, entry: 'http://h/a', name: 'a' });
+    const job = fetchAll(['http://h/a'], { directory });
+    await job.close();
+    expect(FakeEngine.last.added).toEqual([]);
+    expect(linesOf(directory)[1]).toEqual({ plan: 0, entry: 'http://h/a', name: 'a' });
+    await start(['http://h/a'], { directory }).finished;
+  });
+
   it('says of each entry its number, its name, and what is known of its file', async () => {
     const directory = useJournal(
       { plan: 0, entry: 'http://h/x/f', name: 'f' },
