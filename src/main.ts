@@ -3,6 +3,7 @@ import { openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { DisplayOptions, FetchCommand } from './cli/fetch.ts';
 import { HELP } from './cli/help.ts';
+import type { StatusCommand } from './cli/status.ts';
 import { EXIT, type ExitCode, McurlError, UsageError } from './errors.ts';
 import { escapeText } from './escape.ts';
 import type { Outcome } from './job/outcome.ts';
@@ -66,8 +67,23 @@ async function run(argv: readonly string[]): Promise<void> {
   const invocation = readArguments(argv);
   if (invocation.kind === 'help') say(1, HELP);
   else if (invocation.kind === 'version') say(1, await versionText());
+  else if (invocation.kind === 'status') await status(invocation);
   else if (invocation.dryRun) await plan(invocation);
   else await fetch(invocation);
+}
+
+async function status({ path, json }: StatusCommand): Promise<never> {
+  const [{ readJournalStatus }, { statusLine, statusText }, { Output }] = await Promise.all([
+    import('./job/journal-status.ts'),
+    import('./report/status.ts'),
+    import('./output.ts'),
+  ]);
+  const found = await readJournalStatus(path);
+  const stdout = new Output(1);
+  stdout.write(json ? statusLine(found) : statusText(found));
+  await stdout.flush();
+  if (stdout.failure) say(2, `mcurl: output was lost: ${stdout.failure.message}\n`);
+  return leave(stdout.failure ? EXIT.local : found.exitCode);
 }
 
 /** Where a command speaks. */

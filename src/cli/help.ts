@@ -1,5 +1,6 @@
 /** The one screen that `--help` prints; a test holds it to the options that exist. */
 export const HELP = `Usage: mcurl fetch [options] URL-or-LIST...
+       mcurl status JOURNAL-or-DIR [--json]    what is done, failed, open
 Downloads URLs, and lists of them (one a line, # comments, also gzip), all at
 once. An argument with a scheme is a URL, anything else a list file, - is stdin.
 

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { type FetchCommand, fetchCommand } from './fetch.ts';
+import { type StatusCommand, statusCommand } from './status.ts';
 
 export type Invocation =
   | ({ readonly kind: 'fetch' } & FetchCommand)
+  | ({ readonly kind: 'status' } & StatusCommand)
   | { readonly kind: 'version' }
   | { readonly kind: 'help' };
 
@@ -27,7 +29,12 @@ export function readArguments(argv: readonly string[]): Invocation {
     checkCommand(argv, program.commands);
     invocation = { kind: 'fetch', ...read };
   });
-  fetch.configureOutput(output).exitOverride();
+  const status = statusCommand((read) => {
+    invocation = { kind: 'status', ...read };
+  });
+  for (const command of [fetch, status]) {
+    command.configureOutput(output).exitOverride();
+  }
   const program = new Command('mcurl')
     .configureOutput(output)
     .exitOverride()
@@ -37,7 +44,8 @@ export function readArguments(argv: readonly string[]): Invocation {
       invocation = { kind: 'version' };
       throw new CommanderError(0, 'mcurl.version', '');
     })
-    .addCommand(fetch, { isDefault: true });
+    .addCommand(fetch, { isDefault: true })
+    .addCommand(status);
   try {
     program.parse(argv, { from: 'user' });
   } catch (error) {

@@ -22,7 +22,7 @@ export interface Began {
 const SEGMENT_BITS = 16;
 const SEGMENT = 2 ** SEGMENT_BITS;
 /** A serial so far beyond those seen is none that we gave: it would only cost memory. */
-const MAX_GAP = 2 ** 20;
+export const MAX_GAP = 2 ** 20;
 /** A size that fits says itself; of a larger one the line does. */
 const LARGE = 2 ** 32 - 1;
 

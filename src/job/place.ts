@@ -14,7 +14,8 @@ import { McurlError, NativeError, UsageError } from '../errors.ts';
 import { binding } from '../native/binding.ts';
 import type { FetchOptions, Inputs } from './options.ts';
 
-const JOURNAL = '.mcurl-journal';
+/** The journal's name in an output directory. */
+export const JOURNAL = '.mcurl-journal';
 const MAX_NAME_BYTES = 255;
 
 export interface Place {
