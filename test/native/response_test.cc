@@ -1,5 +1,10 @@
 #include "../../native/core/response.h"
 
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <random>
+
 #include "test.h"
 
 using mcurl::Response;
@@ -12,6 +17,13 @@ bool feed(Response& response, std::initializer_list<const char*> lines) {
     if (!response.line(std::string{line} + "\r\n")) return false;
   }
   return response.line("\r\n");
+}
+
+// What Retry-After says with this value; -1: nothing.
+double retryAfterMs(const std::string& value) {
+  Response response;
+  CHECK(feed(response, {"HTTP/1.1 503 Slow", ("Retry-After: " + value).c_str()}));
+  return response.retryAfterMs;
 }
 
 }  // namespace
@@ -120,4 +132,53 @@ TEST("identity is no encoding; lines that are no headers are passed over") {
                         ": no name", "X-Content-Length: 7"}));
   CHECK(!response.isEncoded);
   CHECK_EQ(response.contentLength, -1);
+}
+
+TEST("Retry-After: any number of seconds is told, a year at most") {
+  std::mt19937_64 random{test::seed()};
+  constexpr double kYearMs = 366.0 * 24 * 3600 * 1000;
+  for (int round = 0; round < 10'000; ++round) {
+    const uint64_t seconds = random() >> (random() % 64);
+    const std::string value = std::string(random() % 3, '0') + std::to_string(seconds);
+    CHECK_EQ(retryAfterMs(value), std::min(kYearMs, static_cast<double>(seconds) * 1000));
+  }
+  CHECK_EQ(retryAfterMs(std::string(1000, '9')), kYearMs);
+}
+
+TEST("Retry-After: a date in each of its three forms is told by what is left until then") {
+  std::mt19937_64 random{test::seed()};
+  const char* forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                         "%a %b %e %H:%M:%S %Y"};
+  for (int round = 0; round < 3000; ++round) {
+    // A year of two digits tells no more than some decades.
+    const time_t before = std::time(nullptr);
+    const auto left = static_cast<time_t>(random() % (2 * 10 * 365 * 86400)) - 10 * 365 * 86400;
+    const time_t date = before + left;
+    tm fields{};
+    gmtime_r(&date, &fields);
+    char value[64];
+    std::strftime(value, sizeof value, forms[round % 3], &fields);
+    const double told = retryAfterMs(value);
+    const double after = std::max(0.0, std::difftime(date, std::time(nullptr)) * 1000);
+    CHECK(told >= after);
+    CHECK(told <= std::max(0.0, static_cast<double>(left) * 1000));
+  }
+}
+
+TEST("Retry-After: whatever it is, it is nothing or a time to come") {
+  std::mt19937_64 random{test::seed()};
+  const char* pieces[] = {"0",   "9", "-", "+", ".", "e5", " ",   "GMT", "Mon", ",",
+                          "Jan", ":", "x", "%", "5", "20", "inf", "nan", "0x",  "31"};
+  for (int round = 0; round < 50'000; ++round) {
+    std::string value;
+    for (size_t length = random() % 8; length > 0; --length) {
+      value += pieces[random() % std::size(pieces)];
+    }
+    const double told = retryAfterMs(value);
+    CHECK(std::isfinite(told));
+    CHECK(told >= 0 || told == -1);
+  }
+  for (const char* value : {"", "-5", "+5", "1.5", "5 s", "soon", "1e3", "0x10", "inf"}) {
+    CHECK_EQ(retryAfterMs(value), -1);
+  }
 }
