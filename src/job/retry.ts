@@ -269,7 +269,7 @@ function judge({ record, error }: Failure): Verdict {
       return {
         kind: 'integrity',
         exitCode: EXIT.integrity,
-        message: error || 'the checksum is wrong',
+        message: `${error || 'the checksum is wrong'}: it came damaged, or the checksum is of another version`,
         // Of what was continued the earlier part may be at fault.
         retryAs: record.resumedFrom > 0 ? 'anew' : undefined,
       };

@@ -1,7 +1,7 @@
 /** The conductor: entries in, targets to the engine, records back, retries, outcomes out. */
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { EXIT } from '../errors.ts';
 import type { Entry } from '../list/entry.ts';
 import {
@@ -142,6 +142,12 @@ export class Conductor {
       { ...limits, ...files, ...(journal === undefined ? undefined : { journal: journal.fd }) },
       () => this.#guarded(() => this.#drain()),
     );
+    // Files of ours that lie among the downloads are none of them.
+    for (const path of [journal?.path, options.manifest, options.failedOut]) {
+      if (path !== undefined && dirname(resolve(path)) === resolve(directory)) {
+        this.#names.reserve(basename(path));
+      }
+    }
     this.#opening = this.#openJournal();
     this.#read().catch((error: unknown) => this.#stopBy(error));
   }

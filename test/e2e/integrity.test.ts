@@ -163,6 +163,14 @@ describe('--manifest', () => {
     expect(bytesOf('SHA256SUMS').toString()).toBe(`${sha256('/a')}  a\n`);
   });
 
+  it.each(['--manifest', '--failed-out', '--journal'])('%s is no download', async (option) => {
+    const args = [option, 'out/mine'];
+    const { code, stderr, names } = await runFetch([origin.url('/mine')], args, { cwd });
+    expect(code, stderr).toBe(0);
+    expect(names).toEqual(['mine', 'mine.2']);
+    expect(bytesOf('mine.2').equals(content('/mine'))).toBe(true);
+  });
+
   it('that cannot be written is local trouble, at the start', async () => {
     const args = ['--manifest', 'nowhere/SHA256SUMS'];
     const { code, stderr } = await runFetch([origin.url('/a')], args, { cwd });
