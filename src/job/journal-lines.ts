@@ -313,12 +313,12 @@ function tellAny(
   return false;
 }
 
-function doneMore(line: Readonly<Record<string, unknown>>): DoneMore {
-  return Object.fromEntries(
-    ['name', 'digest', 'version']
-      .map((key) => [key, line[key]])
-      .filter(([, value]) => typeof value === 'string'),
-  );
+function doneMore({ name, digest, version }: Readonly<Record<string, unknown>>): DoneMore {
+  const more: { name?: string; digest?: string; version?: string } = {};
+  if (typeof name === 'string') more.name = name;
+  if (typeof digest === 'string') more.digest = digest;
+  if (typeof version === 'string') more.version = version;
+  return more;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

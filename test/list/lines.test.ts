@@ -3,14 +3,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
-import { type Entry, entryText } from '../../src/list/entry.ts';
-import {
-  checkList,
-  LineSplitter,
-  parseEntryText,
-  readList,
-  textProblem,
-} from '../../src/list/lines.ts';
+import type { Entry } from '../../src/list/entry.ts';
+import { checkList, LineSplitter, readList, textProblem } from '../../src/list/lines.ts';
 import { useTmp } from '../support/tmp.ts';
 
 /** Entries of `list`, handed over `chunkBytes` at a time. */
@@ -138,17 +132,23 @@ describe.each([1, 2, 7, 1 << 20])(
   },
 );
 
-it('gives the list form of an entry back as that entry', () => {
-  for (const options of [
-    {},
-    { mirrors: ['http://b/', 'http://c/'] },
-    { output: 'x = y', checksum: SHA },
-    { mirrors: ['http://b/'], output: 'é', checksum: SHA },
-  ]) {
-    const text = entryText('http://a/', options);
-    expect(parseEntryText(text)).toEqual({ ...good(1, 'http://a/'), ...options });
-    expect(split(`${text}\n${text}\n`, 5)).toHaveLength(2);
-  }
+describe('a pause of who writes', () => {
+  it('lets the last entry go: an option that comes later has none', () => {
+    const splitter = new LineSplitter();
+    expect(splitter.push(Buffer.from('http://a/\nhttp://b/\n'))).toEqual([good(1, 'http://a/')]);
+    expect(splitter.pause()).toEqual([good(2, 'http://b/')]);
+    expect(splitter.pause()).toEqual([]);
+    expect(splitter.push(Buffer.from(' out=x\n'))).toEqual([]);
+    expect(splitter.end()).toMatchObject([{ problem: expect.stringContaining('no entry') }]);
+  });
+
+  it('lets none go in the middle of a line', () => {
+    const splitter = new LineSplitter();
+    splitter.push(Buffer.from('http://a/\n o'));
+    expect(splitter.pause()).toEqual([]);
+    splitter.push(Buffer.from('ut=x\n'));
+    expect(splitter.pause()).toEqual([{ ...good(1, 'http://a/'), output: 'x' }]);
+  });
 });
 
 describe.each([4096, 1 << 20])('over-long lines that come %i bytes at a time', (chunkBytes) => {
