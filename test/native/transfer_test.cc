@@ -248,6 +248,10 @@ TEST("only a body whose end nothing told is unverified") {
   CHECK_EQ(flags("/bytes/1000"), 0);
   CHECK_EQ(flags("/chunked/1000"), 0);
   CHECK_EQ(flags("/unframed/1000"), 0 + mcurl::kUnverified);
+  server.on("/none", [](const Server::Request&) { return "HTTP/1.1 204 No Content\r\n\r\n"; });
+  Run none{bed, server.url("/none")};
+  CHECK_EQ(none.judge().next, Next::kPublish);
+  CHECK_EQ(none.record().flags, 0);
 }
 
 TEST("what is no whole body fails, and says why") {
@@ -751,6 +755,18 @@ TEST("a rest that cannot be joined on is refused before its first byte; a short 
   Run all{bed,
           begun(bed, server.url(answer(server, "416 No", "Content-Range: bytes */400\r\n", "")))};
   CHECK_EQ(all.judge().next, Next::kAnew);
+}
+
+TEST("a file that had all its bytes is whole by a 416 that says so") {
+  Server server;
+  Bed bed;
+  const std::string lines = "Content-Range: bytes */400\r\nETag: \"v\"\r\n";
+  auto target = begun(bed, server.url(answer(server, "416 No", lines, "")));
+  target->extras->version = mcurl::Version::parse("400\t\"v\"\t");
+  Run run{bed, std::move(target)};
+  CHECK_EQ(run.judge().next, Next::kPublish);
+  CHECK_EQ(run.record().resumedFrom, 400);
+  CHECK_EQ(run.record().sizeDownload, 0);
 }
 
 TEST("what has not changed since is told, when that was asked") {
