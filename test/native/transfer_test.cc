@@ -757,6 +757,21 @@ TEST("a rest that cannot be joined on is refused before its first byte; a short 
   CHECK_EQ(all.judge().next, Next::kAnew);
 }
 
+TEST("details name the version whose bytes are in the .part now, of a failure too") {
+  Server server;
+  Bed bed;
+  server.on(
+      "/other",
+      [](const Server::Request&) {
+        return "HTTP/1.1 200 OK\r\nContent-Length: 600000\r\nETag: \"w\"\r\n\r\n" +
+               std::string(300'000, 'x');
+      },
+      true);
+  Run run{bed, begun(bed, server.url("/other"))};
+  CHECK_EQ(run.judge().result, CURLE_PARTIAL_FILE);
+  CHECK_EQ(run.transfer.details("short").version, "600000\t\"w\"\t");
+}
+
 TEST("a file that had all its bytes is whole by a 416 that says so") {
   Server server;
   Bed bed;
