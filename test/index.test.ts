@@ -13,8 +13,13 @@ import { useTmp } from './support/tmp.ts';
 const library = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const { fetchAll } = (await import(library)) as typeof import('../src/index.ts');
 
-test('its types hold in a strict project', () => {
+const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const [, snippet = ''] = /\n## As a library\n.*?```ts\n(.*?)```/s.exec(README) ?? [];
+
+test('its types hold in a strict project, and the README uses them well', () => {
+  expect(snippet).toContain('fetchAll');
   const consumer = useConsumer({
+    'readme.ts': snippet,
     'good.ts': `
       import { EXIT, fetchAll, type FetchOptions, McurlError, type Outcome } from 'mcurl';
       const options: FetchOptions = { directory: 'x', retry: { attempts: 1 }, outcomes: 'failures' };

@@ -69,7 +69,7 @@ function nextStep(
   groups: readonly FailureGroup[],
   wasStopped: boolean,
 ): string | undefined {
-  const again = 'run the same command again; finished files are skipped';
+  const again = 'run the same command again; what is here is not fetched again';
   if (wasStopped) return `mcurl: stopped; to continue, ${again}`;
   const has = (kind: FailureKind) => groups.some((group) => group.kind === kind);
   if (has('local')) return `mcurl: once the local trouble is over, ${again}`;

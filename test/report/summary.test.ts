@@ -74,7 +74,7 @@ describe('the summary', () => {
     expect(summaryLines(stats, 0, 1000, false).slice(1)).toEqual([
       '  2,000 x http at http://a.test, for example urls.txt:9: http://a.test/x: the server answered 404',
       '  1 x dns at http://b.test, for example urls.txt:9: http://a.test/x: the server answered 404',
-      'mcurl: to try the failed ones once more, run the same command again; finished files are skipped',
+      'mcurl: to try the failed ones once more, run the same command again; what is here is not fetched again',
     ]);
   });
 
