@@ -112,7 +112,12 @@ step('core_test under TSan', 'npm', ['run', '--silent', 'test:tsan']);
 vitest('stress', ['--project=stress']);
 for (const major of [22, 24]) {
   const binary = fetchNode(major);
-  if (binary) vitest(`end to end on Node ${major}`, ['--project=test', 'test/e2e'], binary);
+  if (binary)
+    vitest(
+      `end to end on Node ${major}`,
+      ['--project=test', 'test/e2e', 'test/native/multi'],
+      binary,
+    );
   else record(`end to end on Node ${major}`, false);
 }
 

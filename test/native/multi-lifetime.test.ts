@@ -228,10 +228,12 @@ describe('an end in mid-transfer', () => {
           PRELUDE.replace("'mcurl/multi'", JSON.stringify(import.meta.resolve('mcurl/multi'))) + script);
         const worker = new Worker(new URL(source));
         worker.on('error', (error) => { console.error(error); process.exitCode = 99; });
-        await new Promise((resolve) => worker.once('message', resolve));
+        worker.exited = new Promise((resolve) => worker.once('exit', resolve));
+        // A message may be lost when the worker ends at once.
+        await Promise.race([new Promise((resolve) => worker.once('message', resolve)), worker.exited]);
         return worker;
       }
-      const exit = (worker) => new Promise((resolve) => worker.once('exit', resolve));
+      const exit = (worker) => worker.exited;
       ${script}`;
     const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
       stdio: ['ignore', 'inherit', 'inherit'],

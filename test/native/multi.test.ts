@@ -1,6 +1,9 @@
 /** The clauses of curl_multi_socket_action(3), each in words of ours, as a program on Node's loop meets them. */
+import { once } from 'node:events';
+import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, expectTypeOf, it, test } from 'vitest';
+import { describe, expect, expectTypeOf, it, onTestFinished, test } from 'vitest';
 import { MultiError } from '../../src/errors.ts';
 import {
   CURL_CSELECT_ERR,
@@ -12,14 +15,18 @@ import {
   CURL_POLL_OUT,
   CURL_POLL_REMOVE,
   CURL_SOCKET_TIMEOUT,
+  CURL_WRITEFUNC_PAUSE,
   CURLE_OK,
   CURLMSG_DONE,
+  CURLPAUSE_CONT,
   MULTI_OPTIONS,
   Multi,
   type SocketPoll,
 } from '../../src/native/multi.ts';
+import { makeCertificates } from '../support/certificates.ts';
 import { useDriver, useGet } from '../support/multi-driver.ts';
 import { content, useOrigin } from '../support/origin.ts';
+import { useTmp } from '../support/tmp.ts';
 
 /** The code of the MultiError that `call` throws. */
 function codeOf(call: () => unknown): string | undefined {
@@ -252,6 +259,55 @@ describe('the socket function', () => {
     }
     expect(origin.peak.connections).toBe(1);
   });
+});
+
+it('transfers of HTTP/2 share a socket; one may pause and one be removed while the others go on', async () => {
+  const certificates = makeCertificates(useTmp());
+  const server = createSecureServer(certificates.server);
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200 });
+    stream.on('error', () => {});
+    stream.end(Buffer.alloc(200_000, 'h'));
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => sessions.add(session));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  const driver = useDriver();
+  const gets = Array.from({ length: 20 }, (_, at) => {
+    const { port } = server.address() as AddressInfo;
+    const get = useGet(`https://127.0.0.1:${port}/${at}`);
+    get.easy.setopt('HTTP_VERSION', 4); // HTTP/2 over TLS
+    get.easy.setopt('PIPEWAIT', true);
+    get.easy.setopt('CAINFO_BLOB', Buffer.from(certificates.ca));
+    driver.multi.addHandle(get.easy);
+    return get;
+  });
+  const [paused, removed] = gets;
+  let pausedBytes = 0;
+  paused?.easy.setopt('WRITEFUNCTION', (data) => {
+    if (pausedBytes === 0 && driver.messages.length < 5) return CURL_WRITEFUNC_PAUSE;
+    pausedBytes += data.length;
+    return data.length;
+  });
+  removed?.easy.setopt('WRITEFUNCTION', () => CURL_WRITEFUNC_PAUSE);
+  const finished = driver.run();
+  await driver.until(() => driver.messages.length >= 5);
+  removed?.easy.cleanup();
+  paused?.easy.pause(CURLPAUSE_CONT);
+  await finished;
+  expect(driver.messages.map(({ result }) => result)).toEqual(Array(19).fill(CURLE_OK));
+  for (const { easy, body } of gets.slice(2)) {
+    expect(easy.getinfo('HTTP_VERSION')).toBe(3);
+    expect(body()).toHaveLength(200_000);
+  }
+  expect(pausedBytes).toBe(200_000);
+  expect(sessions.size).toBe(1);
+  expect(new Set(driver.told.map(({ sockfd }) => sockfd)).size).toBe(1);
 });
 
 describe('assign', () => {
