@@ -40,17 +40,22 @@ export class Ends {
     this.journal?.done(serial, size);
   }
 
+  /** Writes that a file is to have another name than the journal has. @throws the system's error */
+  writeName(serial: number, name: string): void {
+    this.journal?.named(serial, name, this.#isDurable);
+  }
+
   /**
    * Writes that a file is whole. Its outcome may be told, and counted, when the promise resolves, or at once when there is
    * none.
-   *
-   * @param plannedName the name that the journal has
    */
-  writeDone(serial: number, plannedName: string, outcome: Outcome): Promise<void> | undefined {
-    const { urlnum, name = plannedName, record, details } = outcome;
+  writeDone(
+    serial: number,
+    outcome: Outcome & { readonly name: string },
+  ): Promise<void> | undefined {
+    const { urlnum, name, record, details } = outcome;
     const { digest = '', version = '' } = details ?? {};
     this.journal?.done(serial, record?.sizeDelivered ?? 0, {
-      ...(name === plannedName ? undefined : { name }),
       ...(digest === '' ? undefined : { digest }),
       ...(VALIDATOR.test(version) ? { version } : undefined),
     });

@@ -26,7 +26,7 @@ export const MAX_GAP = 2 ** 20;
 /** A size that fits says itself; of a larger one the line does. */
 const LARGE = 2 ** 32 - 1;
 
-// An entry's `meta`: state in two bits (0: the journal has no such entry), two flags, then its name's number.
+// An entry's `meta`: state in two bits (0: the journal has no such entry), flags, then its name's number.
 const STATES = [undefined, 'open', 'failed', 'done'] as const;
 const OPEN = 1;
 const FAILED = 2;
@@ -34,11 +34,13 @@ const DONE = 3;
 const STATE = 3;
 /** An entry of this run has it. */
 const TAKEN = 4;
-/** `planAt` tells where its plan line is: its name is not made of its URL. */
+/** `planAt` tells where the line is that has its name, which is not made of its URL. */
 const PLAN_ASIDE = 8;
 /** `doneAt` tells where its done line is: there is more in it than fits. */
 const DONE_ASIDE = 16;
-const SUFFIX_SHIFT = 5;
+/** It was done, and `size` and `doneAt` tell of that, whatever came since. */
+const WAS_DONE = 32;
+const SUFFIX_SHIFT = 6;
 const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
 
 /** 65,536 entries in order of their serials. */
@@ -46,7 +48,7 @@ class Segment {
   /** The entry's key, hashed. */
   readonly high = new Uint32Array(SEGMENT);
   readonly low = new Uint32Array(SEGMENT);
-  /** Bytes of a done one; once the first of equal entries is taken, where among them to look for the next. */
+  /** Bytes of one that was done; once the first of equal entries is taken, where among them to look for the next. */
   readonly size = new Uint32Array(SEGMENT);
   readonly meta = new Uint32Array(SEGMENT);
   planAt: Float64Array | undefined;
@@ -60,8 +62,8 @@ export interface Found {
   /** Number of its name by `withSuffix`; of no meaning when `planAt` is not -1. */
   readonly suffix: number;
   readonly planAt: number;
-  /** Of no meaning when `doneAt` is not -1. */
-  readonly size: number;
+  /** Of its file when it was done last; undefined when it never was. Of no meaning when `doneAt` is not -1. */
+  readonly size: number | undefined;
   readonly doneAt: number;
   /** What its `.part` holds, when that was begun and not done. */
   readonly began: Began | undefined;
@@ -150,6 +152,16 @@ export class JournalIndex implements JournalVisitor {
     this.#count += 1;
   }
 
+  named(serial: number, name: string, offset: number): void {
+    if (this.#is(serial) && outputProblem(name) === undefined) {
+      const { segment, at } = this.#place(serial);
+      segment.meta[at] = (segment.meta[at] as number) | PLAN_ASIDE;
+      segment.planAt ??= new Float64Array(SEGMENT);
+      segment.planAt[at] = offset;
+      this.#names.reserve(name);
+    }
+  }
+
   began(serial: number, name: string, version: string): void {
     if (this.#is(serial) && outputProblem(name) === undefined) {
       this.#names.reserve(name);
@@ -172,19 +184,14 @@ export class JournalIndex implements JournalVisitor {
     const { segment, at } = this.#place(serial);
     this.#began.delete(serial);
     segment.size[at] = Math.min(size, LARGE);
-    const { name, version } = more ?? {};
-    const isNamed = name !== undefined && outputProblem(name) === undefined;
-    if (isNamed) {
-      this.#names.reserve(name);
-    }
-    const isValidated = this.#keepValidators && version !== undefined;
-    if (isNamed || isValidated || size >= LARGE) {
+    const isValidated = this.#keepValidators && more?.version !== undefined;
+    const isAside = isValidated || size >= LARGE;
+    if (isAside) {
       segment.doneAt ??= new Float64Array(SEGMENT);
       segment.doneAt[at] = offset;
-      this.#set(serial, DONE | DONE_ASIDE);
-    } else {
-      this.#set(serial, DONE);
     }
+    segment.meta[at] = (segment.meta[at] as number) & ~DONE_ASIDE;
+    this.#set(serial, DONE | WAS_DONE | (isAside ? DONE_ASIDE : 0));
   }
 
   fail(serial: number, _failure: Failure): void {
@@ -293,7 +300,7 @@ export class JournalIndex implements JournalVisitor {
       state: STATES[meta & STATE] ?? 'open',
       suffix: meta >>> SUFFIX_SHIFT,
       planAt: meta & PLAN_ASIDE ? (segment.planAt?.[at] ?? -1) : -1,
-      size: segment.size[at] as number,
+      size: meta & WAS_DONE ? segment.size[at] : undefined,
       doneAt: meta & DONE_ASIDE ? (segment.doneAt?.[at] ?? -1) : -1,
       began: this.#began.get(serial),
     };
@@ -330,7 +337,7 @@ export class JournalIndex implements JournalVisitor {
 
   #set(serial: number, state: number): void {
     const { segment, at } = this.#place(serial);
-    const kept = (segment.meta[at] as number) & ~(STATE | DONE_ASIDE);
+    const kept = (segment.meta[at] as number) & ~STATE;
     segment.meta[at] = kept | state;
   }
 }

@@ -5,8 +5,6 @@ import { UsageError } from '../errors.ts';
 
 /** What a `done` line may say besides the size. */
 export interface DoneMore {
-  /** Final name, when it is not the planned one. */
-  readonly name?: string;
   /** `sha-256=HEX`. */
   readonly digest?: string;
   /** Which version of the file it is, as `Details` has it. */
@@ -38,6 +36,8 @@ export interface JournalVisitor {
     name: string,
     offset: number,
   ): void;
+  /** It is to have another final name than the planned one: a server chose it. */
+  named(serial: number, name: string, offset: number): void;
   /** From here on `name`.part holds this version; empty when nothing can be resumed. */
   began(serial: number, name: string, version: string): void;
   /** So much of that version is on the disk. */
@@ -258,7 +258,7 @@ function tellQuickly(
   return false;
 }
 
-const KINDS: ReadonlySet<string> = new Set(['plan', 'began', 'durable', 'done', 'fail']);
+const KINDS: ReadonlySet<string> = new Set(['plan', 'named', 'began', 'durable', 'done', 'fail']);
 
 /** Any line. */
 function tellAny(
@@ -291,6 +291,10 @@ function tellAny(
     visitor.plan(serial, key, 0, key.length, name, offset);
     return true;
   }
+  if (kind === 'named' && typeof name === 'string') {
+    visitor.named(serial, name, offset);
+    return true;
+  }
   if (kind === 'began' && typeof name === 'string' && typeof version === 'string') {
     visitor.began(serial, name, version);
     return true;
@@ -313,9 +317,8 @@ function tellAny(
   return false;
 }
 
-function doneMore({ name, digest, version }: Readonly<Record<string, unknown>>): DoneMore {
-  const more: { name?: string; digest?: string; version?: string } = {};
-  if (typeof name === 'string') more.name = name;
+function doneMore({ digest, version }: Readonly<Record<string, unknown>>): DoneMore {
+  const more: { digest?: string; version?: string } = {};
   if (typeof digest === 'string') more.digest = digest;
   if (typeof version === 'string') more.version = version;
   return more;
@@ -336,16 +339,28 @@ function isWhole(value: unknown, limit: number = Number.MAX_SAFE_INTEGER): value
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit;
 }
 
-/** What the line at `offset` says, which was told before: its plan's name, or what its end has more. */
-export function readLine(fd: number, offset: number): DoneMore & { readonly size?: number } {
+/** A plan, named or done line. */
+export interface Line extends DoneMore {
+  readonly name?: string;
+  readonly isNamed: boolean;
+  readonly size?: number;
+}
+
+/** What the line at `offset` says, which was told before. */
+export function readLine(fd: number, offset: number): Line {
   let buffer = Buffer.allocUnsafe(4096);
   for (;;) {
     const bytesRead = readSync(fd, buffer, 0, buffer.length, offset);
     const end = buffer.subarray(0, bytesRead).indexOf(LF);
     if (end >= 0 || bytesRead < buffer.length) {
       const line = parseObject(buffer.toString('utf8', 0, end < 0 ? bytesRead : end)) ?? {};
-      const { size } = line;
-      return isWhole(size) ? { ...doneMore(line), size } : doneMore(line);
+      const { size, name } = line;
+      return {
+        ...doneMore(line),
+        ...(isWhole(size) ? { size } : undefined),
+        ...(typeof name === 'string' ? { name } : undefined),
+        isNamed: 'named' in line,
+      };
     }
     buffer = Buffer.allocUnsafe(2 * buffer.length);
   }

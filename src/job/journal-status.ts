@@ -114,6 +114,8 @@ class Counter implements JournalVisitor {
     this.#join(serial, isKnown ? host : OTHER, 'open', false);
   }
 
+  named(): void {}
+
   began(serial: number): void {
     if (this.#has(serial)) {
       this.#join(serial, this.#leave(serial), 'open', false);

@@ -1,5 +1,5 @@
 /** The journal of a job: what an earlier run left, and the ends of this one. Its lines are those of `journal-lines`. */
-import { fdatasync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { fdatasync, fdatasyncSync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { McurlError } from '../errors.ts';
 import { quoteJson } from '../escape.ts';
 import type { Entry } from '../list/entry.ts';
@@ -25,12 +25,16 @@ export interface Journalled {
   readonly state: 'new' | EntryState;
   /** The final name it was given, reserved in `Names`; undefined when it is new. */
   readonly name: string | undefined;
-  /** Done: the size its file had. */
+  /** A server chose that name. */
+  readonly isNamed: boolean;
+  /** It was done: the size that its file had. One of another size, or one that failed or began since, is not whole. */
   readonly doneBytes: number | undefined;
   /** Done, and `keepValidators`: which version of the file it was. */
   readonly doneVersion: string | undefined;
-  /** Not done: the version that `.part` holds, when one was begun; empty when it cannot be resumed. */
+  /** Not done: the version that `partName`.part holds, when one was begun; empty when it cannot be resumed. */
   readonly version: string | undefined;
+  /** As `name`, unless that was chosen later. */
+  readonly partName: string | undefined;
   /** So many bytes of `.part` are of that version for sure; undefined when all are. */
   readonly trustedBytes: number | undefined;
 }
@@ -153,24 +157,28 @@ export class Journal {
       serial,
       state: 'new',
       name: undefined,
+      isNamed: false,
       doneBytes: undefined,
       doneVersion: undefined,
       version: undefined,
+      partName: undefined,
       trustedBytes: undefined,
     };
   }
 
   #known(found: Found, plainName: string): Journalled {
     const { serial, state, suffix, planAt, doneAt, began } = found;
-    const planned = planAt < 0 ? withSuffix(plainName, suffix) : readLine(this.#fd, planAt).name;
+    const line = planAt < 0 ? undefined : readLine(this.#fd, planAt);
     const more = doneAt < 0 ? undefined : readLine(this.#fd, doneAt);
     return {
       serial,
       state,
-      name: began?.name ?? more?.name ?? planned,
-      doneBytes: state === 'done' ? (more?.size ?? found.size) : undefined,
-      doneVersion: more?.version,
+      name: line === undefined ? withSuffix(plainName, suffix) : line.name,
+      isNamed: line?.isNamed ?? false,
+      doneBytes: more?.size ?? found.size,
+      doneVersion: state === 'done' ? more?.version : undefined,
       version: began?.version,
+      partName: began?.name,
       trustedBytes: began === undefined || began.isSinceBoot ? undefined : began.durable,
     };
   }
@@ -194,6 +202,7 @@ export class Journal {
     const visitor = {
       job: ignore,
       plan,
+      named: ignore,
       began: ignore,
       durable: ignore,
       done: ignore,
@@ -208,6 +217,21 @@ export class Journal {
   }
 
   /**
+   * Its file is about to get another name than the journal has; written when it returns. Else a kill in between would
+   * have the next run fetch the file again and find its name taken.
+   *
+   * @param isDurable wait until it is on the disk
+   * @throws the system's error
+   */
+  named(serial: number, name: string, isDurable: boolean): void {
+    // A line end first, as the core does it: a line torn before costs no other.
+    writeSync(this.#fd, `\n{"named":${serial},"name":${quoteJson(name)}}\n`);
+    if (isDurable) {
+      fdatasyncSync(this.#fd);
+    }
+  }
+
+  /**
    * The file is whole and has its name, or was there already.
    *
    * @param size its bytes
@@ -215,27 +239,24 @@ export class Journal {
   done(serial: number, size: number, more?: DoneMore): void {
     let line = `{"done":${serial},"size":${size}`;
     if (more !== undefined) {
-      const { name, digest, version } = more;
-      if (name !== undefined) line += `,"name":${quoteJson(name)}`;
+      const { digest, version } = more;
       if (digest !== undefined) line += `,"digest":${quoteJson(digest)}`;
       if (version !== undefined) line += `,"version":${quoteJson(version)}`;
     }
-    // A name that is lost would be fetched again; anything else is found by its planned name.
-    this.#write(`${line}}\n`, more?.name !== undefined);
+    this.#write(`${line}}\n`);
   }
 
   /** No attempt is left. */
   fail(serial: number, { kind, code, message }: Failure): void {
     this.#write(
       `{"fail":${serial},"kind":"${kind}","code":${code},"message":${quoteJson(message)}}\n`,
-      false,
     );
   }
 
   /** Lines go out together, some time after the first. */
-  #write(line: string, isUrgent: boolean): void {
+  #write(line: string): void {
     this.#lines += line;
-    if (isUrgent || this.#lines.length > MOST_HELD) {
+    if (this.#lines.length > MOST_HELD) {
       this.#send();
     } else {
       this.#timer ??= setTimeout(() => this.#send(), HOLD_MS);

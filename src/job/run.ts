@@ -1,5 +1,5 @@
 /** The conductor: entries in, targets to the engine, records back, retries, outcomes out. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EXIT } from '../errors.ts';
@@ -44,6 +44,10 @@ interface Target extends NativeTarget {
   /** What the journal knows it by. */
   readonly key: string;
   readonly serial: number;
+  /** The journal has it done. */
+  readonly isDone: boolean;
+  /** The name that a server gave it in an earlier run, which is what the journal has; undefined when none did. */
+  readonly named: string | undefined;
   readonly source: string | undefined;
   readonly line: number;
   readonly urlnum: number;
@@ -94,6 +98,8 @@ export class Conductor {
   /** The journal's descriptor is in use until it resolves. */
   readonly #opening: Promise<void>;
   #isOver = false;
+  /** Before it was over. */
+  #wasStopped = false;
   #error: unknown;
   #isCounting = false;
   /** Wakes the reader when it waits for room. */
@@ -191,9 +197,9 @@ export class Conductor {
   async finish(): Promise<void> {
     await this.#opening.catch(() => {}); // It was told by the reading.
     await this.#ends.finish();
-    // Counted, for targets that were stopped are released as well.
+    // Who was told to run it again finds the names of this run, even when all was done just then.
     const { readAll, read, done, skipped } = this.stats;
-    const hasAll = readAll && done + skipped === read && this.#error === undefined;
+    const hasAll = readAll && done + skipped === read && !this.#wasStopped;
     const isEmpty = this.#targets.length === 0 && this.#ends.journal?.count === 0;
     if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
       this.#place.forget();
@@ -318,11 +324,13 @@ export class Conductor {
     const target = {
       id,
       url,
-      name: this.#place.isNamed ? name : (known?.name ?? this.#names.take(name)),
+      name: this.#place.isNamed ? name : (this.#knownName(known) ?? this.#names.take(name)),
       timeoutMs: this.#maxTimeMs,
       isRetry: false,
       serial: known?.serial ?? -1,
       isJournalled: known !== undefined && known.state !== 'new',
+      isDone: known?.state === 'done',
+      named: known?.isNamed ? known.name : undefined,
       extras,
       // Never the slice itself: it would keep its whole chunk of the list in memory.
       entry: entry.text === url ? url : Buffer.from(entry.text).toString(),
@@ -336,6 +344,13 @@ export class Conductor {
     };
     this.#targets[id] = target;
     targets.push(target);
+  }
+
+  /** The name from an earlier run: the final one, unless the body still waits for it under another. */
+  #knownName({ name, partName = name }: Partial<Journalled> = {}): string | undefined {
+    const isWaiting =
+      partName !== name && existsSync(join(this.#place.directory, `${partName}.part`));
+    return isWaiting ? partName : name;
   }
 
   /** What the core is to know of an entry that has options, or that an earlier run knew. */
@@ -443,9 +458,9 @@ export class Conductor {
   }
 
   #done(target: Target, at: number): void {
-    const { id, serial } = target;
+    const { id, serial, named = target.name } = target;
     const flags = this.#records[at + RECORD.flags] as number;
-    if (this.#isPlain) {
+    if (this.#isPlain && named === target.name) {
       this.#ends.done(serial, this.#records[at + RECORD.sizeDelivered] as number, flags);
       this.#release(id);
       return;
@@ -454,7 +469,9 @@ export class Conductor {
     let { name } = target;
     if ((flags & RECORD_FLAG.unnamed) !== 0 && evidence.details !== undefined) {
       name = this.#nameFor(target, evidence.details);
-      const failure = this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
+      const failure =
+        this.#writeName(target, name) ??
+        this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
       if (failure?.osErrno === constants.errno.EEXIST) {
         rmSync(join(this.#place.directory, `${target.name}.part`), { force: true });
         this.#skip({ ...target, name }, 'exists', at);
@@ -466,6 +483,9 @@ export class Conductor {
         this.#failed(target, { ...evidence, record, details: { ...evidence.details, error } });
         return;
       }
+    } else {
+      // It did not wait for the name that a server gave it before.
+      this.#writeName(target, name);
     }
     const outcome = {
       type: 'done',
@@ -474,15 +494,30 @@ export class Conductor {
       name,
       ...evidence,
     } as const;
-    this.#settle(id, outcome, this.#ends.writeDone(serial, target.name, outcome));
+    this.#settle(id, outcome, this.#ends.writeDone(serial, outcome));
   }
 
   /** The name that the server gives to a body, made safe and its own. */
-  #nameFor({ name, extras }: Target, { contentDisposition }: Details): string {
+  #nameFor({ name, named }: Target, { contentDisposition }: Details): string {
     const given = nameFromContentDisposition(contentDisposition);
-    // The file that an earlier run named so is to be replaced.
-    const isSame = extras?.doneBytes !== undefined && suffixOf(given ?? name, name) !== undefined;
-    return given === undefined || given === name || isSame ? name : this.#names.take(given);
+    if (given === undefined || given === name) {
+      return name;
+    }
+    const isSame = named !== undefined && suffixOf(given, named) !== undefined;
+    return isSame ? named : this.#names.take(given);
+  }
+
+  /** The journal has a name before a file has it. Returns what went wrong. */
+  #writeName({ serial, name, named = name }: Target, final: string) {
+    try {
+      if (final !== named) {
+        this.#ends.writeName(serial, final);
+      }
+      return undefined;
+    } catch (error) {
+      const { errno = 0, message } = error as NodeJS.ErrnoException;
+      return { osErrno: -errno, error: `cannot write the journal: ${message}` };
+    }
   }
 
   #mayReplace(target: Target, name: string): boolean {
@@ -493,8 +528,8 @@ export class Conductor {
   }
 
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
-    const { id, serial, extras } = target;
-    const before = this.#ends.writeSkip(target, serial, extras?.doneBytes !== undefined);
+    const { id, serial, isDone } = target;
+    const before = this.#ends.writeSkip(target, serial, isDone);
     if (this.#isPlain) {
       this.stats.skipped += 1;
       this.#release(id);
@@ -612,6 +647,7 @@ export class Conductor {
   #end(error = this.#error): void {
     if (!this.#isOver) {
       this.#isOver = true;
+      this.#wasStopped = this.#abort.signal.aborted;
       this.#consumer.over(error);
     }
   }

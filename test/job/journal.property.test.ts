@@ -18,9 +18,9 @@ const KEYS: Readonly<Record<string, string>> = {
 
 interface Model {
   readonly key: string;
-  readonly planned: string;
   state: 'open' | 'failed' | 'done';
-  name: string | undefined;
+  name: string;
+  isNamed: boolean;
   size: number | undefined;
   began: { name: string; version: string; trusted: number | undefined } | undefined;
 }
@@ -34,25 +34,31 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
   for (const line of lines) {
     if ('job' in line) isSinceBoot = line['boot'] === BOOT;
     const serial = Number(
-      line['plan'] ?? line['began'] ?? line['durable'] ?? line['done'] ?? line['fail'],
+      line['plan'] ??
+        line['named'] ??
+        line['began'] ??
+        line['durable'] ??
+        line['done'] ??
+        line['fail'],
     );
     const entry = entries.get(serial);
     if ('plan' in line && entry === undefined) {
-      const [key, planned] = [String(line['entry']), String(line['name'])];
-      const nothing = { name: undefined, size: undefined, began: undefined };
-      entries.set(serial, { key, planned, state: 'open', ...nothing });
+      const [key, name] = [String(line['entry']), String(line['name'])];
+      const nothing = { isNamed: false, size: undefined, began: undefined };
+      entries.set(serial, { key, name, state: 'open', ...nothing });
+    } else if (entry !== undefined && 'named' in line) {
+      Object.assign(entry, { name: line['name'], isNamed: true });
     } else if (entry !== undefined && 'began' in line) {
       const trusted = isSinceBoot ? undefined : 0;
       const [name, version] = [String(line['name']), String(line['version'])];
-      Object.assign(entry, { state: 'open', name: undefined, size: undefined });
+      entry.state = 'open';
       entry.began = { name, version, trusted };
     } else if (entry?.began?.trusted !== undefined && 'durable' in line) {
       entry.began.trusted = Number(line['size']);
     } else if (entry !== undefined && 'done' in line) {
-      const name = line['name'] as string | undefined;
-      Object.assign(entry, { state: 'done', name, size: line['size'], began: undefined });
+      Object.assign(entry, { state: 'done', size: line['size'], began: undefined });
     } else if (entry !== undefined && 'fail' in line) {
-      Object.assign(entry, { state: 'failed', name: undefined, size: undefined });
+      entry.state = 'failed';
     }
   }
   return entries;
@@ -80,10 +86,11 @@ const line: fc.Arbitrary<Line> = fc.oneof(
       const numbered = suffix < 2 ? plain : `${plain.slice(0, dot)}.${suffix}${plain.slice(dot)}`;
       return { plan, entry, name: isOdd ? odd : numbered };
     }),
+  fc.record({ named: serial, name: oddName }),
   fc.record({ began: serial, name: oddName, version: text, total: size }),
   fc.record({ durable: serial, size }),
   fc.record({ done: serial, size }),
-  fc.record({ done: serial, size, name: oddName, digest: fc.constant('sha-256=00') }),
+  fc.record({ done: serial, size, digest: fc.constant('sha-256=00') }),
   fc.record({ done: serial, size, etag: text, lastModified: text }),
   fc.record({ fail: serial, kind: fc.constant('http'), code: fc.constant(8), message: text }),
   fc.record({ later: serial, what: text }),
@@ -96,16 +103,18 @@ function expectModel(path: string, model: ReadonlyMap<number, Model>): Promise<n
     for (const [key, plain] of Object.entries(KEYS)) {
       const expected = [...model].filter(([, entry]) => entry.key === key);
       for (const [serial, entry] of expected.sort(([a], [b]) => a - b)) {
-        const { state, planned, name, size, began } = entry;
+        const { state, name, isNamed, size, began } = entry;
         expect(journal.take(key, plain)).toMatchObject({
           serial,
           state,
-          name: began?.name ?? name ?? planned,
+          name,
+          isNamed,
           doneBytes: size,
           version: began?.version,
+          partName: began?.name,
           trustedBytes: began?.trusted,
         });
-        expect(names.take(planned)).not.toBe(planned);
+        expect(names.take(name)).not.toBe(name);
       }
       expect(journal.take(key, plain)).toMatchObject({ state: 'new', name: undefined });
     }

@@ -87,7 +87,8 @@ it('writes ends that the next run reads', async () => {
   const path = journalFile([RUN, ...[0, 1, 2, 3].map((at) => plan(at, `http://a/${at}`, `${at}`))]);
   const first = await openAt(path);
   first.journal.done(0, 7);
-  first.journal.done(1, 8, { name: 'é"', digest: 'sha-256=00', version: '8\t"x"\tThu' });
+  first.journal.named(1, 'é"', true);
+  first.journal.done(1, 8, { digest: 'sha-256=00', version: '8\t"x"\tThu' });
   first.journal.fail(2, { kind: 'http', code: 8, message: 'HTTP 500 \u202e\n' });
   await first.journal.sync();
   expect(first.journal.failure).toBeUndefined();
@@ -96,10 +97,16 @@ it('writes ends that the next run reads', async () => {
   expect(journal.take('http://a/1', '1')).toMatchObject({
     state: 'done',
     name: 'é"',
+    isNamed: true,
     doneBytes: 8,
     doneVersion: '8\t"x"\tThu',
   });
-  expect(journal.take('http://a/0', '0')).toMatchObject({ state: 'done', name: '0', doneBytes: 7 });
+  expect(journal.take('http://a/0', '0')).toMatchObject({
+    state: 'done',
+    name: '0',
+    isNamed: false,
+    doneBytes: 7,
+  });
   expect(journal.take('http://a/3', '3')).toMatchObject({ state: 'open', name: '3' });
   expect(names.take('é"')).toBe('é".2');
 });
@@ -159,13 +166,26 @@ describe('trusted bytes', () => {
     ['none when nothing tells', [{ ...RUN, boot: null }, began(0, 'v')], { trustedBytes: 0 }],
     ['nothing of what is done', [began(0, 'v'), { done: 0, size: 9 }], { version: undefined }],
     [
-      'what was begun again after that',
+      'what was begun again after that, in place of a file that was done',
       [began(0, 'v'), { done: 0, size: 9 }, began(0, 'w')],
-      { state: 'open', version: 'w', doneBytes: undefined },
+      { state: 'open', version: 'w', doneBytes: 9, doneVersion: undefined },
+    ],
+    [
+      'what failed again after that',
+      [
+        { done: 0, size: 2 ** 40 },
+        { fail: 0, kind: 'http', code: 8, message: '' },
+      ],
+      { state: 'failed', doneBytes: 2 ** 40 },
+    ],
+    [
+      'a body that waits for its name',
+      [began(0, 'v'), { named: 0, name: 'y' }],
+      { state: 'open', name: 'y', partName: 'x', version: 'v' },
     ],
   ])('%s', async (_, lines, expected) => {
     const path = journalFile([RUN, plan(0, 'http://a/x', 'x'), ...lines]);
-    const { journal } = await openAt(path);
+    const { journal } = await openAt(path, { keepValidators: true });
     expect(journal.take('http://a/x', 'x')).toMatchObject({ name: 'x', ...expected });
   });
 });

@@ -325,10 +325,80 @@ describe('the journal', () => {
     expect(existsSync(join(directory, '.mcurl-journal'))).toBe(false);
   });
 
+  it('stays when the job was stopped, even if all was done by then', async () => {
+    const directory = useTmp();
+    FakeEngine.answer = () => undefined;
+    const { job, finished } = start(['http://h/a'], { directory });
+    await vi.waitFor(() => expect(FakeEngine.last.added).toHaveLength(1));
+    FakeEngine.last.end(0, DONE);
+    job.stop();
+    await finished;
+    expect(job.stats).toMatchObject({ read: 1, done: 1 });
+    expect(linesOf(directory)).toContainEqual({ done: 0, size: 0 });
+  });
+
   it('is gone, too, when nothing was ever planned', async () => {
     const directory = useTmp();
     await start(['no URL'], { directory }).finished;
     expect(existsSync(join(directory, '.mcurl-journal'))).toBe(false);
+  });
+
+  describe('of a file whose name a server chose', () => {
+    const FOUND = {
+      ...DONE,
+      flags: RECORD_FLAG.unnamed,
+      texts: { contentDisposition: 'attachment; filename="x.pdf"' },
+    };
+    /** What a kill leaves before x.pdf has its name, or just after. */
+    const useNamed = (file: string) => {
+      const directory = useJournal(
+        { plan: 0, entry: 'http://h/a', name: 'a' },
+        { began: 0, name: 'a', version: '5\t"e"\t', total: 5 },
+        { named: 0, name: 'x.pdf' },
+      );
+      writeFileSync(join(directory, file), 'whole');
+      return directory;
+    };
+
+    it('has the name before the file has it', async () => {
+      const directory = useTmp();
+      FakeEngine.answer = () => FOUND;
+      FakeEngine.publishing = { osErrno: constants.errno.ENOSPC, error: 'cannot write x.pdf' };
+      onTestFinished(() => {
+        FakeEngine.publishing = undefined;
+      });
+      await start(['http://h/a'], { directory, remoteName: true }).finished;
+      expect(linesOf(directory)[1]).toEqual({ named: 0, name: 'x.pdf' });
+    });
+
+    it('keeps the name for the body that waits for it', async () => {
+      const directory = useNamed('a.part');
+      FakeEngine.answer = () => FOUND;
+      const inputs = ['http://h/b', 'http://h/a'];
+      await start(inputs, { directory, remoteName: true }).finished;
+      expect(FakeEngine.last.added).toMatchObject([
+        { name: 'b' },
+        { name: 'a', extras: { version: '5\t"e"\t' } },
+      ]);
+      expect(FakeEngine.last.published).toEqual([
+        ['b', 'x.2.pdf', false],
+        ['a', 'x.pdf', false],
+      ]);
+    });
+
+    it('looks for the file under it', async () => {
+      const directory = useNamed('x.pdf');
+      FakeEngine.answer = () => ({ reason: REASON.exists });
+      await start(['http://h/a'], { directory, remoteName: true }).finished;
+      expect(FakeEngine.last.added).toMatchObject([{ name: 'x.pdf' }]);
+    });
+
+    it('tells when it ended under another', async () => {
+      const directory = useNamed('a.part');
+      FakeEngine.answer = ({ name }) => (name === 'a' ? DONE : GONE);
+      await start(['http://h/a', 'http://h/b'], { directory }).finished;
+      expect(linesOf(directory).slice(4)).toContainEqual({ named: 0, name: 'a' });
+    });
   });
 
   it('is let go only when it has been read, however early the job is closed', async () => {
