@@ -82,7 +82,8 @@ export type SocketFunction<SocketData> = (
 
 /**
  * Is told when to call `socketAction(CURL_SOCKET_TIMEOUT)` (CURLMOPT_TIMERFUNCTION(3)). It replaces what was told before
- * and is for one time.
+ * and is for one time. libcurl before 8.4 may forget the time-out of a silent transfer when the loop was late; a program that
+ * must end it keeps a timer of its own, and removes it.
  *
  * @param timeoutMs 0: as soon as possible, but not from inside; -1: no time is to be waited for
  */
