@@ -12,6 +12,10 @@ namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kWatchdogMs = 1'000;
+// libcurl before 8.4.0 forgets a time-out that is less than a millisecond away (its bug 11937).
+constexpr unsigned kKeepsTimes = 0x080400;
+// Every second look of the watchdog goes to silent sockets.
+constexpr unsigned kLooks = 2;
 // Rounds of action and completion before sockets are looked at again.
 constexpr int kRounds = 2;
 // Bodies that count in the mean.
@@ -80,19 +84,28 @@ void Loop::run() {
     if (loop.acted_ || loop.timerDue_) loop.settle();
   });
   uv_timer_start(
-      &watchdog_,
-      [](uv_timer_t* handle) {
-        auto& loop = *static_cast<Loop*>(handle->loop->data);
-        if (!loop.beat_ && !loop.transfers_.empty()) {
-          loop.timerDue_ = true;
-          loop.settle();
-        }
-        loop.beat_ = false;
-      },
+      &watchdog_, [](uv_timer_t* handle) { static_cast<Loop*>(handle->loop->data)->watch(); },
       kWatchdogMs, kWatchdogMs);
   settle();
   uv_run(&uv_, UV_RUN_DEFAULT);
   shared_.infoQueue.wake();
+}
+
+void Loop::watch() {
+  if (!beat_ && !transfers_.empty()) timerDue_ = true;
+  beat_ = false;
+  if (curl_version_info(CURLVERSION_NOW)->version_num < kKeepsTimes && ++looks_ % kLooks == 0)
+    askSilent();
+  if (acted_ || timerDue_) settle();
+}
+
+// A transfer whose time-out libcurl has forgotten looks at the clock only when its socket acts: as
+// if all had acted, with events unknown.
+void Loop::askSilent() {
+  for (const curl_socket_t fd : sockets_.wanted()) {
+    if (transfers_.empty()) return;
+    act(fd, 0);
+  }
 }
 
 void Loop::createMulti() {

@@ -91,6 +91,8 @@ class Loop final : private MultiSocket::Events,
   void act(curl_socket_t fd, int events);
   void settle();
   void serveTimer();
+  void watch();
+  void askSilent();
   void drain();
   void pull();
   bool isThere(Target& target);
@@ -126,6 +128,7 @@ class Loop final : private MultiSocket::Events,
   bool timerDue_ = false;
   bool acted_ = false;  // since the last settle
   bool beat_ = false;   // since the watchdog's last look
+  unsigned looks_ = 0;  // of the watchdog
   int running_ = 0;
   double meanBody_ = 1 << 20;  // of the last ones published; large until some are known
 

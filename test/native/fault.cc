@@ -10,6 +10,7 @@
 namespace fault {
 
 Fault socketAction;
+Fault timeOut;
 Fault addHandle;
 Fault tmpFile;
 Fault linkAt;
@@ -38,6 +39,7 @@ extern "C" {
 CURLMcode __real_curl_multi_socket_action(CURLM*, curl_socket_t, int, int*);
 CURLMcode __wrap_curl_multi_socket_action(CURLM* multi, curl_socket_t fd, int events,
                                           int* running) {
+  if (fd == CURL_SOCKET_TIMEOUT && fault::timeOut.isDue()) return CURLM_OK;
   const CURLMcode code = __real_curl_multi_socket_action(multi, fd, events, running);
   return fault::socketAction.isDue() ? static_cast<CURLMcode>(fault::socketAction.code()) : code;
 }

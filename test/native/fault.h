@@ -41,6 +41,7 @@ class Fault {
 };
 
 extern Fault socketAction;  // a CURLMcode; libcurl has done its work all the same
+extern Fault timeOut;       // CURLM_OK; CURL_SOCKET_TIMEOUT finds nothing due
 extern Fault addHandle;     // a CURLMcode; the handle is not inside
 extern Fault tmpFile;       // an errno of open with O_TMPFILE
 extern Fault linkAt;        // an errno

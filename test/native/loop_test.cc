@@ -408,3 +408,15 @@ TEST("a fault while sinks finish leaves them to finish") {
   }
   CHECK(fault::socketAction.fired() > 0);
 }
+
+TEST("a time-out that libcurl forgot is found by asking silent sockets") {
+  curl_version_info_data old = *curl_version_info(CURLVERSION_NOW);
+  old.version_num = 0x075801;
+  const fault::Pretended pretended{old};
+  Server server;
+  Job job;
+  job.add({.id = 0, .timeoutMs = 100, .url = server.url("/held/1000"), .name = "0"});
+  server.awaitHeld(1);
+  const fault::Armed armed{fault::timeOut, CURLM_OK};
+  CHECK_EQ(job.await(1).at(0).result(), CURLE_OPERATION_TIMEDOUT);
+}
