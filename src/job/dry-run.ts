@@ -5,7 +5,7 @@ import { checkInputs, readInputs } from './inputs.ts';
 import { Names } from './names.ts';
 import type { Inputs, Planned, PlanOptions } from './options.ts';
 import { planEntry, schemesOf, withoutUserinfo } from './plan.ts';
-import { badEntry } from './run.ts';
+import { badEntry } from './target.ts';
 
 /**
  * Says of each input, in order, what would be fetched under which name, and touches nothing. An entry that is no URL is a

@@ -55,6 +55,15 @@ export interface Outcome {
 /** An outcome that is a failure. */
 export type FailedOutcome = Outcome & { readonly kind: FailureKind };
 
+/** Who takes the outcomes. */
+export interface Consumer {
+  outcome(outcome: Outcome): void;
+  /** So many outcomes lie about that neither entries nor records are read until there is room again. */
+  isFull(): boolean;
+  /** Nothing more comes: every target has ended or was stopped; an `error` is a defect of mcurl or of the inputs. */
+  over(error?: unknown): void;
+}
+
 /** Failures of one kind on one host, with one example. */
 export interface FailureGroup {
   readonly kind: FailureKind;

@@ -1,12 +1,10 @@
-/** The conductor: entries in, targets to the engine, records back, retries, outcomes out. */
-import { existsSync, rmSync } from 'node:fs';
+/** The conductor: records out of the engine, retries back to it, outcomes out. What goes in is the reader's. */
+import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
-import type { Entry } from '../list/entry.ts';
 import {
   type Details,
-  type NativeTarget,
   REASON,
   RECORD,
   RECORD_FIELDS,
@@ -14,64 +12,20 @@ import {
   RECORD_SIZE,
   type RecordField,
   SAMPLE_HEADER,
-  type TargetExtras,
 } from '../native/binding.ts';
 import { Engine } from '../native/engine.ts';
 import { nameFromContentDisposition } from './content-disposition.ts';
 import { Ends } from './ends.ts';
-import { type Batch, countInputs, knownTotal, readInputs } from './inputs.ts';
-import { type Journalled, openJournal } from './journal.ts';
+import { knownTotal } from './inputs.ts';
 import { Names, suffixOf } from './names.ts';
 import type { FetchOptions, Inputs, RetryOptions } from './options.ts';
-import { type FailedOutcome, type Outcome, startStats } from './outcome.ts';
+import { type Consumer, type Outcome, startStats } from './outcome.ts';
 import type { Place } from './place.ts';
-import { type PlannedEntry, planEntry, redacted, schemesOf, withoutUserinfo } from './plan.ts';
-import { decide, type History, NO_HISTORY, RETRY_DEFAULTS } from './retry.ts';
+import { withoutUserinfo } from './plan.ts';
+import { Reader } from './read.ts';
+import { decide, NO_HISTORY, RETRY_DEFAULTS } from './retry.ts';
+import { type Evidence, resumable, subject, type Target, Targets, turned } from './target.ts';
 
-/** Who takes the outcomes. */
-export interface Consumer {
-  outcome(outcome: Outcome): void;
-  /** So many outcomes lie about that neither entries nor records are read before `Conductor.goOn`. */
-  isFull(): boolean;
-  /** Nothing more comes: every target has ended or was stopped; an `error` is a defect of mcurl or of the inputs. */
-  over(error?: unknown): void;
-}
-
-/** A target in flight, as the engine takes it and with what an outcome tells of it. */
-interface Target extends NativeTarget {
-  /** As written. */
-  readonly entry: string;
-  /** What the journal knows it by. */
-  readonly key: string;
-  readonly serial: number;
-  /** The journal has it done. */
-  readonly isDone: boolean;
-  /** The name that a server gave it in an earlier run, which is what the journal has; undefined when none did. */
-  readonly named: string | undefined;
-  readonly source: string | undefined;
-  readonly line: number;
-  readonly urlnum: number;
-  /** Undefined until the first failure. */
-  readonly history: History | undefined;
-  /** Its other URLs, the next one first; undefined when it has none. */
-  readonly mirrors: readonly string[] | undefined;
-  /** Of those, how many were not tried yet. */
-  readonly untried: number;
-}
-
-/** Which target an outcome is about. */
-type Subject = Pick<Outcome, 'source' | 'line' | 'urlnum' | 'entry' | 'url' | 'name'>;
-
-/** What is known of a target's last attempt. */
-type Evidence = Pick<Outcome, 'retries' | 'details'> & {
-  readonly record: Readonly<Record<RecordField, number>>;
-};
-
-/** Targets not ended at most, sleeping retries included. */
-const WINDOW = 64 * 1024;
-/** Targets in one `add`: the first few at once, so that the first byte is early, then more and more. */
-const FIRST_BATCH = 64;
-const LAST_BATCH = 4096;
 /** Records in one `infoRead`. */
 const RECORDS = 4096;
 /** From a drain to the next look: at most 100 wakes a second. */
@@ -81,7 +35,6 @@ export class Conductor {
   readonly stats;
   readonly engine: Engine;
 
-  readonly #inputs: Inputs;
   readonly #options: FetchOptions;
   readonly #place: Place;
   readonly #consumer: Consumer;
@@ -90,23 +43,16 @@ export class Conductor {
   readonly #hasAllOutcomes: boolean;
   /** What succeeds is only counted, and its size written to the journal. */
   readonly #isPlain: boolean;
-  readonly #schemes: ReadonlySet<string>;
   readonly #names = new Names();
   readonly #ends: Ends;
+  readonly #targets = new Targets();
+  readonly #reader: Reader;
   /** Aborted by `stop`. */
   readonly #abort = new AbortController();
-  /** The journal's descriptor is in use until it resolves. */
-  readonly #opening: Promise<void>;
   #isOver = false;
   /** Before it was over. */
   #wasStopped = false;
   #error: unknown;
-  #isCounting = false;
-  /** Wakes the reader when it waits for room. */
-  #onRoom: (() => void) | undefined;
-  /** The targets not ended, each at the index that is its id. */
-  readonly #targets: (Target | undefined)[] = [];
-  readonly #free: number[] = [];
   readonly #sleepers = new Map<number, NodeJS.Timeout>();
   /** Targets whose end is known, and something is yet to be written before it is told. */
   #settling = 0;
@@ -123,7 +69,6 @@ export class Conductor {
    * @throws NativeError as `Engine`'s constructor, McurlError as `Ends`'
    */
   constructor(inputs: Inputs, options: FetchOptions, place: Place, consumer: Consumer) {
-    this.#inputs = inputs;
     this.#options = options;
     this.#place = place;
     this.#consumer = consumer;
@@ -138,7 +83,6 @@ export class Conductor {
     const isKept = typeof options.journal === 'string';
     const keepDetails = this.#hasAllOutcomes || manifest || remoteName || isKept;
     this.#isPlain = !keepDetails && !durable;
-    this.#schemes = schemesOf(request);
     this.stats = startStats(options.onlyFailed ? undefined : knownTotal(inputs));
     this.#ends = new Ends(options, this.stats);
     const { directory, journal } = place;
@@ -148,19 +92,26 @@ export class Conductor {
       { ...limits, ...files, ...(journal === undefined ? undefined : { journal: journal.fd }) },
       () => this.#guarded(() => this.#drain()),
     );
-    // Files of ours that lie among the downloads are none of them.
-    for (const path of [journal?.path, options.manifest, options.failedOut]) {
-      if (path !== undefined && dirname(resolve(path)) === resolve(directory)) {
-        this.#names.reserve(basename(path));
-      }
-    }
-    this.#opening = this.#openJournal();
-    this.#read().catch((error: unknown) => this.#stopBy(error));
+    this.#reader = new Reader(inputs, {
+      options,
+      place,
+      names: this.#names,
+      stats: this.stats,
+      targets: this.#targets,
+      ends: this.#ends,
+      engine: this.engine,
+      consumer,
+      signal: this.#abort.signal,
+    });
+    this.#reader.read().then(
+      () => this.#endIfDone(),
+      (error: unknown) => this.#stopBy(error),
+    );
   }
 
   /** The target in flight with that id. */
   target(id: number): { readonly url: string; readonly name: string } | undefined {
-    return this.#targets[id];
+    return this.#targets.get(id);
   }
 
   /** The consumer is no longer full. */
@@ -169,7 +120,7 @@ export class Conductor {
       this.#isHeld = false;
       this.#guarded(() => this.#drain());
     }
-    this.#onRoom?.();
+    this.#reader.wake();
   }
 
   /** Ends running transfers; `Consumer.over` still comes. */
@@ -183,7 +134,7 @@ export class Conductor {
     }
     this.#sleepers.clear();
     this.stats.sleeping = 0;
-    this.#onRoom?.();
+    this.#reader.wake();
     this.engine.stop();
     this.#drainTimer ??= this.#drainLater();
   }
@@ -195,12 +146,12 @@ export class Conductor {
 
   /** Writes what is left to be written, and leaves the place. To be called once, when the engine is closed. */
   async finish(): Promise<void> {
-    await this.#opening.catch(() => {}); // It was told by the reading.
+    await this.#reader.opened.catch(() => {}); // It was told by the reading.
     await this.#ends.finish();
     // Who was told to run it again finds the names of this run, even when all was done just then.
     const { readAll, read, done, skipped } = this.stats;
     const hasAll = readAll && done + skipped === read && !this.#wasStopped;
-    const isEmpty = this.#targets.length === 0 && this.#ends.journal?.count === 0;
+    const isEmpty = this.#targets.isUnused && this.#ends.journal?.count === 0;
     if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
       this.#place.forget();
     }
@@ -213,172 +164,6 @@ export class Conductor {
       this.#error = error;
       this.stop();
     }
-  }
-
-  // ---- Entries in ----
-
-  async #openJournal(): Promise<void> {
-    const { journal } = this.#place;
-    if (journal !== undefined) {
-      const { signal } = this.#abort;
-      const keepValidators = this.#options.ifModified === true;
-      const { fd, path } = journal;
-      this.#ends.journal = await openJournal(fd, path, this.#names, { signal, keepValidators });
-    }
-  }
-
-  async #read(): Promise<void> {
-    await this.#opening;
-    const { signal } = this.#abort;
-    let batchSize = FIRST_BATCH;
-    for await (const { source, entries } of this.#batches(signal)) {
-      for (let at = 0; at < entries.length; ) {
-        if (this.#live === WINDOW || this.#consumer.isFull()) {
-          // The scheduler's spill file goes here: entries of a host that fills its share of the window.
-          await this.#room();
-        }
-        if (signal.aborted) {
-          return;
-        }
-        const end = Math.min(entries.length, at + batchSize, at + WINDOW - this.#live);
-        const targets: Target[] = [];
-        for (; at < end; at += 1) {
-          this.#plan(entries[at] as Entry, source, targets);
-        }
-        if (targets.length > 0) {
-          this.engine.add(targets);
-        }
-        batchSize = Math.min(batchSize * 2, LAST_BATCH);
-      }
-    }
-    if (signal.aborted) {
-      return;
-    }
-    this.stats.total = this.stats.read;
-    this.stats.readAll = true;
-    this.#endIfDone();
-  }
-
-  #batches(signal: AbortSignal): AsyncIterable<Batch> {
-    const inputs = this.#inputs;
-    return this.#options.onlyFailed && Array.isArray(inputs) && inputs.length === 0
-      ? this.#failedBefore(signal)
-      : readInputs(inputs, signal);
-  }
-
-  async *#failedBefore(signal: AbortSignal): AsyncGenerator<Batch> {
-    for await (const entries of this.#ends.journal?.failedEntries(signal) ?? []) {
-      yield { source: undefined, entries };
-    }
-  }
-
-  /** Waits until a full window is half empty again, and the consumer takes outcomes. */
-  async #room(): Promise<void> {
-    this.#countAhead();
-    while (!this.#abort.signal.aborted) {
-      const waiting = this.#live - this.#sleepers.size;
-      if (!this.#consumer.isFull() && this.#live < WINDOW && waiting < WINDOW / 2) {
-        return;
-      }
-      await new Promise<void>((resolve) => {
-        this.#onRoom = resolve;
-      });
-      this.#onRoom = undefined;
-    }
-  }
-
-  /** Begun when the window is full: until then the first reader is as fast as a second one. */
-  #countAhead(): void {
-    if (this.#isCounting || this.stats.total !== undefined || this.#options.onlyFailed) {
-      return;
-    }
-    this.#isCounting = true;
-    countInputs(this.#inputs, this.#abort.signal).then(
-      (total) => {
-        if (!this.stats.readAll) {
-          this.stats.total = total;
-        }
-      },
-      (error: unknown) => this.#stopBy(error),
-    );
-  }
-
-  #plan(entry: Entry, source: string | undefined, targets: Target[]): void {
-    const planned = planEntry(entry, this.#schemes);
-    if (typeof planned === 'string') {
-      const outcome = badEntry(entry, source, this.stats.read, planned);
-      this.stats.read += 1;
-      this.#ends.fail(outcome);
-      this.#consumer.outcome(outcome);
-      return;
-    }
-    const { url, name, key, mirrors } = planned;
-    const known = this.#ends.journal?.take(key, name);
-    if (this.#options.onlyFailed && known?.state !== 'failed') {
-      return;
-    }
-    const urlnum = this.stats.read;
-    this.stats.read += 1;
-    const extras = this.#extras(planned, entry.checksum, known);
-    const id = this.#free.pop() ?? this.#targets.length;
-    const target = {
-      id,
-      url,
-      name: this.#place.isNamed ? name : (this.#knownName(known) ?? this.#names.take(name)),
-      timeoutMs: this.#maxTimeMs,
-      isRetry: false,
-      serial: known?.serial ?? -1,
-      isJournalled: known !== undefined && known.state !== 'new',
-      isDone: known?.state === 'done',
-      named: known?.isNamed ? known.name : undefined,
-      extras,
-      // Never the slice itself: it would keep its whole chunk of the list in memory.
-      entry: entry.text === url ? url : Buffer.from(entry.text).toString(),
-      key,
-      source,
-      line: entry.line,
-      urlnum,
-      history: undefined,
-      mirrors,
-      untried: mirrors?.length ?? 0,
-    };
-    this.#targets[id] = target;
-    targets.push(target);
-  }
-
-  /** The name from an earlier run: the final one, unless the body still waits for it under another. */
-  #knownName({ name, partName = name }: Partial<Journalled> = {}): string | undefined {
-    const isWaiting =
-      partName !== name && existsSync(join(this.#place.directory, `${partName}.part`));
-    return isWaiting ? partName : name;
-  }
-
-  /** What the core is to know of an entry that has options, or that an earlier run knew. */
-  #extras(
-    { url, key }: PlannedEntry,
-    checksum: string | undefined,
-    known: Journalled | undefined,
-  ): TargetExtras | undefined {
-    const { version, trustedBytes, doneBytes, doneVersion } = known ?? {};
-    const { overwrite, resumeBy } = this.#options;
-    const hasEarlier = version !== undefined || doneBytes !== undefined;
-    if (key === url && checksum === undefined && !hasEarlier) {
-      return undefined;
-    }
-    return {
-      ...(key === url ? undefined : { entry: key }),
-      ...(checksum === undefined ? undefined : { checksum }),
-      ...(version === undefined ? undefined : { version }),
-      ...(version === undefined || resumeBy !== 'size' ? undefined : { resumeBy }),
-      ...(trustedBytes === undefined ? undefined : { trustedBytes }),
-      ...(doneBytes === undefined || overwrite ? undefined : { doneBytes }),
-      ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
-    };
-  }
-
-  /** Targets not ended. */
-  get #live(): number {
-    return this.#targets.length - this.#free.length;
   }
 
   // ---- Records out ----
@@ -405,7 +190,7 @@ export class Conductor {
         this.#take(at);
       }
     } while (count === RECORDS);
-    this.#onRoom?.();
+    this.#reader.wake();
     if (isIdle && isEmpty) {
       this.#end();
     } else if (!this.#endIfDone() && (!isEmpty || isStopping)) {
@@ -425,7 +210,7 @@ export class Conductor {
   }
 
   #endIfDone(): boolean {
-    const isDone = this.stats.readAll && this.#live === 0;
+    const isDone = this.stats.readAll && this.#targets.live === 0;
     if (isDone) {
       this.#end();
     }
@@ -435,7 +220,7 @@ export class Conductor {
   /** One record, at `at` in #records. */
   #take(at: number): void {
     const id = this.#records[at + RECORD.id] as number;
-    const target = this.#targets[id];
+    const target = this.#targets.get(id);
     if (target === undefined) {
       throw new Error(`the engine gave a record of target ${id}, which is not in flight`);
     }
@@ -450,7 +235,7 @@ export class Conductor {
         this.#skip(target, 'not-modified', at);
         break;
       case REASON.stopped:
-        this.#release(id);
+        this.#targets.release(id);
         break;
       default:
         this.#failed(target, this.#evidence(target, at));
@@ -462,7 +247,7 @@ export class Conductor {
     const flags = this.#records[at + RECORD.flags] as number;
     if (this.#isPlain && named === target.name) {
       this.#ends.done(serial, this.#records[at + RECORD.sizeDelivered] as number, flags);
-      this.#release(id);
+      this.#targets.release(id);
       return;
     }
     const evidence = this.#evidence(target, at);
@@ -498,8 +283,8 @@ export class Conductor {
   }
 
   /** The name that the server gives to a body, made safe and its own. */
-  #nameFor({ name, named }: Target, { contentDisposition }: Details): string {
-    const given = nameFromContentDisposition(contentDisposition);
+  #nameFor({ name, named, isChosen }: Target, { contentDisposition }: Details): string {
+    const given = isChosen ? undefined : nameFromContentDisposition(contentDisposition);
     if (given === undefined || given === name) {
       return name;
     }
@@ -532,7 +317,7 @@ export class Conductor {
     const before = this.#ends.writeSkip(target, serial, isDone);
     if (this.#isPlain) {
       this.stats.skipped += 1;
-      this.#release(id);
+      this.#targets.release(id);
       return;
     }
     const evidence = this.#evidence(target, at);
@@ -547,7 +332,7 @@ export class Conductor {
       if (this.#hasAllOutcomes) {
         this.#consumer.outcome(outcome);
       }
-      this.#release(id);
+      this.#targets.release(id);
     };
     if (before === undefined) {
       tell();
@@ -558,7 +343,7 @@ export class Conductor {
       () => {
         this.#settling -= 1;
         this.#guarded(tell);
-        this.#onRoom?.();
+        this.#reader.wake();
         this.#endIfDone();
       },
       (error: unknown) => this.#end(error),
@@ -586,11 +371,11 @@ export class Conductor {
       const outcome = { ...end, ...subject(target), ...evidence };
       this.#ends.fail(outcome, target);
       this.#consumer.outcome(outcome);
-      this.#release(target.id);
+      this.#targets.release(target.id);
       return;
     }
     if (this.#abort.signal.aborted) {
-      this.#release(target.id);
+      this.#targets.release(target.id);
       return;
     }
     const { history, delayMs, pauseHostMs, message } = decision;
@@ -616,7 +401,7 @@ export class Conductor {
       this.stats.sleeping = this.#sleepers.size;
       this.engine.add([target]);
     };
-    this.#targets[id] = target;
+    this.#targets.set(target);
     this.#sleepers.set(
       id,
       setTimeout(() => this.#guarded(wake), delayMs),
@@ -639,11 +424,6 @@ export class Conductor {
     };
   }
 
-  #release(id: number): void {
-    this.#targets[id] = undefined;
-    this.#free.push(id);
-  }
-
   #end(error = this.#error): void {
     if (!this.#isOver) {
       this.#isOver = true;
@@ -660,69 +440,4 @@ export class Conductor {
       this.#end(error);
     }
   }
-}
-
-/** The target with the URL whose turn it is. */
-function turned(target: Target, turn: 'stay' | 'next' | 'drop'): Target {
-  const [next, ...others] = target.mirrors ?? [];
-  if (next === undefined || turn === 'stay') {
-    return target;
-  }
-  const mirrors = turn === 'next' ? [...others, target.url] : others;
-  return { ...target, url: next, mirrors, untried: Math.max(target.untried - 1, 0) };
-}
-
-/** What the next attempt, at `url`, may continue of what the last one left. */
-function resumable(
-  target: Target,
-  url: string,
-  { record, details }: Evidence,
-  resumeBy: FetchOptions['resumeBy'],
-): TargetExtras {
-  const { trustedBytes, version: _, ...extras } = target.extras ?? {};
-  const version = record.reason === REASON.integrity ? '' : (details?.version ?? '');
-  const by = resumeBy === 'size' ? { resumeBy } : undefined;
-  // What this attempt wrote is trusted; what it did not touch, as before.
-  const trusted =
-    trustedBytes === undefined || record.sizeDelivered > 0 ? undefined : { trustedBytes };
-  if (url === target.url) {
-    return { ...extras, ...by, ...trusted, version };
-  }
-  // RFC 9110 8.8.3 and 8.8.2.2: a date is one server's own; a strong ETag may be compared, a checksum settles it.
-  if (extras.checksum !== undefined) {
-    return { ...extras, ...trusted, version, resumeBy: 'size' };
-  }
-  const [total = '', etag = ''] = version.split('\t');
-  return { ...extras, ...trusted, version: etag === '' ? '' : `${total}\t${etag}\t` };
-}
-
-function subject({ source, line, urlnum, entry, url: href, name }: Target): Subject {
-  const url = withoutUserinfo(href);
-  // An entry that may have a password is shown as its URL without.
-  return { source, line, urlnum, entry: entry.includes('@') ? url : entry, url, name };
-}
-
-/** The end of an entry that cannot be a target. */
-export function badEntry(
-  { line, text }: Entry,
-  source: string | undefined,
-  urlnum: number,
-  message: string,
-): FailedOutcome {
-  const shown = redacted(text);
-  return {
-    type: 'fail',
-    source,
-    line,
-    urlnum,
-    entry: shown,
-    url: shown,
-    name: undefined,
-    kind: 'list',
-    exitCode: EXIT.usage,
-    message,
-    retries: 0,
-    record: undefined,
-    details: undefined,
-  };
 }

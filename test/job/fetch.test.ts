@@ -74,7 +74,9 @@ describe('the outcomes', () => {
     const source = urls(100_000);
     const job = start(source);
     // A window of targets, and those that made room by the outcomes that lie here.
-    await vi.waitFor(() => expect(source.taken).toBeGreaterThanOrEqual(65_535));
+    await vi.waitFor(() => expect(source.taken).toBeGreaterThanOrEqual(65_535), {
+      timeout: 10_000,
+    });
     const { taken } = source;
     for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(source.taken).toBe(taken);

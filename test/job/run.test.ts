@@ -555,6 +555,13 @@ describe('a body that the server names', () => {
     expect(run.outcomes.map(({ name }) => name)).toEqual(['x.pdf', 'x.2.pdf', 'c']);
   });
 
+  it('keeps the name that the user gave it', async () => {
+    FakeEngine.answer = () => named('x.pdf');
+    await start([{ url: 'http://h/a', output: 'mine' }, 'http://h/b'], { remoteName: true })
+      .finished;
+    expect(FakeEngine.last.published.map(([, name]) => name)).toEqual(['mine', 'x.pdf']);
+  });
+
   it('is skipped when a file of that name is there, and fails when it cannot get it', async () => {
     FakeEngine.answer = () => named('x');
     FakeEngine.publishing = { osErrno: constants.errno.EEXIST, error: 'x exists' };
@@ -601,12 +608,12 @@ describe('a long list', () => {
     for (let id = 0; id < 30_000; id += 1) {
       engine.end(id, DONE);
     }
-    await vi.waitFor(() => expect(job.stats.done).toBe(30_000));
+    await vi.waitFor(() => expect(job.stats.done).toBe(30_000), { timeout: 10_000 });
     expect(job.stats.read).toBe(65_536);
     for (let id = 30_000; id < 35_000; id += 1) {
       engine.end(id, DONE);
     }
-    await vi.waitFor(() => expect(job.stats.read).toBe(65_536 + 35_000));
+    await vi.waitFor(() => expect(job.stats.read).toBe(65_536 + 35_000), { timeout: 10_000 });
     job.stop();
     await finished;
   });
