@@ -1,5 +1,6 @@
 #include "easy.h"
 
+#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -22,10 +23,15 @@ const curl_easyoption* optionNamed(const std::string& name) {
 }
 
 // What a callback answered; `otherwise` when it could not be asked.
-double numberFrom(napi_env env, napi_value answer, double otherwise) noexcept {
-  double number = otherwise;
-  if (answer != nullptr) napi_get_value_double(env, answer, &number);
+int64_t numberFrom(napi_env env, napi_value answer, int64_t otherwise) noexcept {
+  int64_t number = otherwise;
+  if (answer != nullptr) napi_get_value_int64(env, answer, &number);
   return number;
+}
+
+int intFrom(napi_env env, napi_value answer, int otherwise) noexcept {
+  return static_cast<int>(
+      std::clamp<int64_t>(numberFrom(env, answer, otherwise), INT_MIN, INT_MAX));
 }
 
 napi_value bufferOf(napi_env env, const char* data, size_t count) noexcept {
@@ -111,8 +117,12 @@ size_t EasyObject::onRead(char* into, size_t, size_t count, void* self) noexcept
       callProperty(env, easy, "READFUNCTION", {numberOf(env, static_cast<double>(count))});
   bool isData = false;
   if (answer != nullptr) napi_is_buffer(env, answer, &isData);
-  if (!isData)
-    return static_cast<size_t>(numberFrom(env, answer, static_cast<double>(CURL_READFUNC_ABORT)));
+  if (!isData) {
+    // Never a count: nothing was written that libcurl could send.
+    const int64_t number = numberFrom(env, answer, CURL_READFUNC_ABORT);
+    return number == 0 || number == CURL_READFUNC_PAUSE ? static_cast<size_t>(number)
+                                                        : CURL_READFUNC_ABORT;
+  }
   void* data = nullptr;
   size_t length = 0;
   napi_get_buffer_info(env, answer, &data, &length);
@@ -130,7 +140,7 @@ int EasyObject::onSeek(void* self, curl_off_t offset, int origin) noexcept {
   const napi_value answer =
       callProperty(env, easy, "SEEKFUNCTION",
                    {numberOf(env, static_cast<double>(offset)), numberOf(env, origin)});
-  return static_cast<int>(numberFrom(env, answer, CURL_SEEKFUNC_FAIL));
+  return intFrom(env, answer, CURL_SEEKFUNC_FAIL);
 }
 
 int EasyObject::onXferInfo(void* self, curl_off_t downloadTotal, curl_off_t downloaded,
@@ -145,7 +155,7 @@ int EasyObject::onXferInfo(void* self, curl_off_t downloadTotal, curl_off_t down
                                           numberOf(env, static_cast<double>(downloaded)),
                                           numberOf(env, static_cast<double>(uploadTotal)),
                                           numberOf(env, static_cast<double>(uploaded))});
-  return static_cast<int>(numberFrom(env, answer, 1));
+  return intFrom(env, answer, 1);
 }
 
 int EasyObject::onDebug(CURL*, curl_infotype type, char* data, size_t count, void* self) noexcept {

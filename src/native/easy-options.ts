@@ -6,6 +6,7 @@
  * than those of `EasyFunctions`, and what makes no sense here: `NOSIGNAL` is always 1, for signals belong to Node;
  * `CONNECT_ONLY` leaves a connection that nothing here can use.
  */
+import type { CURL_READFUNC_ABORT, CURL_READFUNC_PAUSE } from './easy-values.ts';
 
 // biome-ignore format: a table
 const NUMBERS = [
@@ -114,11 +115,13 @@ export interface EasyFunctions {
   // biome-ignore lint/suspicious/noConfusingVoidType: as above.
   HEADERFUNCTION: (line: Buffer) => number | void;
   /**
-   * Gives the next piece of an upload, at most `bytes` long; null or an empty one ends it (CURLOPT_READFUNCTION).
-   * `CURL_READFUNC_PAUSE` pauses; an exception ends the transfer with CURLE_ABORTED_BY_CALLBACK (42). Default: libcurl
-   * reads stdin, which blocks the thread.
+   * Gives the next piece of an upload, at most `bytes` long; null, 0 or an empty one ends it (CURLOPT_READFUNCTION).
+   * `CURL_READFUNC_PAUSE` pauses; `CURL_READFUNC_ABORT`, an exception or anything else ends the transfer with
+   * CURLE_ABORTED_BY_CALLBACK (42). Default: libcurl reads stdin, which blocks the thread.
    */
-  READFUNCTION: (bytes: number) => Uint8Array | number | null;
+  READFUNCTION: (
+    bytes: number,
+  ) => Uint8Array | 0 | typeof CURL_READFUNC_ABORT | typeof CURL_READFUNC_PAUSE | null;
   /**
    * Goes to `offset` bytes from the start (`origin` 0; libcurl asks for nothing else) of an upload that must be sent again
    * (CURLOPT_SEEKFUNCTION). Nothing or 0: done; 1: failed, as by an exception; 2: cannot.

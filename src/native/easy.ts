@@ -9,25 +9,10 @@ import {
   INFO_NUMBERS,
   OPTION_KINDS,
 } from './easy-options.ts';
-import type { MultiCalls } from './multi-calls.ts';
-
-/** For a write function: nothing was taken, pause the transfer; the same bytes come again after `pause(CURLPAUSE_CONT)`. */
-export const CURL_WRITEFUNC_PAUSE = 0x10000001;
-/** For a read function: pause the transfer until `pause(CURLPAUSE_CONT)`. */
-export const CURL_READFUNC_PAUSE = 0x10000001;
-/** For `pause`: nothing is paused. */
-export const CURLPAUSE_CONT = 0;
-/** For `pause`: receiving is paused. */
-export const CURLPAUSE_RECV = 1;
-/** For `pause`: sending is paused. */
-export const CURLPAUSE_SEND = 4;
-/** For `pause`: both directions are paused. */
-export const CURLPAUSE_ALL = CURLPAUSE_RECV | CURLPAUSE_SEND;
-/** A transfer's result when it succeeded; others are libcurl's CURLcode numbers, see `Easy.strerror`. */
-export const CURLE_OK = 0;
+import { CURL_READFUNC_ABORT, CURL_READFUNC_PAUSE, CURLE_OK } from './easy-values.ts';
+import { type MultiCalls, recursive } from './multi-calls.ts';
 
 const WRITEFUNC_ERROR = 0xffffffff;
-const READFUNC_ABORT = 0x10000000;
 
 /** The names of the codes that options, infos and pausing fail with. */
 const CODE_NAMES = new Map([
@@ -63,7 +48,11 @@ export interface EasyInside {
   readonly home: Home | undefined;
   /** It failed in `pause`; what libcurl says of it later does not count. */
   readonly hasFailed: boolean;
-  /** It is inside `home` from now on. */
+  /**
+   * It is inside `home` from now on.
+   *
+   * @throws MultiError CURLM_RECURSIVE_API_CALL from inside a function of its own
+   */
   enter(home: Home): void;
   /** infoRead has told its end: libcurl does no more with it. */
   ended(): void;
@@ -89,6 +78,8 @@ export class Easy {
   readonly #native: NativeEasy;
   #home: Home | undefined;
   #isRunning = false;
+  /** libcurl's calls of functions of this Easy that have not returned. */
+  #callbacks = 0;
   #hasFailed = false;
   #isClosed = false;
   #hasBody = false;
@@ -115,8 +106,8 @@ export class Easy {
 
   /**
    * Sets an option (curl_easy_setopt(3)). While a transfer runs, that is from `addHandle` until `infoRead` told its end,
-   * only numbers other than sizes, functions and `PRIVATE` may be set: libcurl uses the memory of the others. Within
-   * libcurl's callbacks the same may be set.
+   * and within its functions at any time, only numbers other than sizes, functions and `PRIVATE` may be set: libcurl uses
+   * the memory of the others.
    *
    * @throws EasyError with libcurl's code: `CURLE_UNKNOWN_OPTION` also for options that cannot be set from JavaScript;
    *   `ERR_MCURL_RUNNING` for what a running transfer uses; `ERR_MCURL_CLOSED` after `cleanup`
@@ -130,7 +121,7 @@ export class Easy {
     }
     const isSize = SIZE_OPTIONS.has(name);
     if (
-      this.#isRunning &&
+      (this.#isRunning || this.#callbacks > 0) &&
       (kind === 'string' ||
         kind === 'list' ||
         kind === 'blob' ||
@@ -241,12 +232,14 @@ export class Easy {
    * Sets all options to their defaults (curl_easy_reset(3)); connections, cookies and `PRIVATE`, which is the program's, stay.
    *
    * @throws EasyError `ERR_MCURL_RUNNING` while the transfer runs
+   * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a function of this Easy
    */
   reset(): void {
     const native = this.#open('reset');
     if (this.#isRunning) {
       throw new EasyError('ERR_MCURL_RUNNING', 'reset: the transfer runs; removeHandle first');
     }
+    this.#refuseInside('reset');
     for (const [name, kind] of OPTION_KINDS) {
       if (kind === 'function') native[name as FunctionOption] = undefined;
     }
@@ -263,10 +256,12 @@ export class Easy {
   /**
    * Frees the handle (curl_easy_cleanup(3)), after it was removed from its Multi. A second call does nothing.
    *
-   * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a callback of its Multi; nothing is freed then
+   * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a function of this Easy, or a callback of its Multi; nothing is
+   *   freed then
    */
   cleanup(): void {
     if (this.#isClosed) return;
+    this.#refuseInside('cleanup');
     try {
       this.#home?.remove(this);
     } finally {
@@ -287,6 +282,11 @@ export class Easy {
     return this.#native;
   }
 
+  /** libcurl, which called it, still uses the handle. In no Multi it may call a DEBUGFUNCTION within setopt. */
+  #refuseInside(name: string): void {
+    if (this.#callbacks > 0) throw recursive(name);
+  }
+
   #makeInside(): EasyInside {
     const easy = this;
     return {
@@ -301,6 +301,7 @@ export class Easy {
         return easy.#hasFailed;
       },
       enter(home) {
+        easy.#refuseInside('addHandle');
         easy.#home = home;
         easy.#isRunning = true;
         easy.#hasFailed = false;
@@ -335,12 +336,14 @@ export class Easy {
         if (this.#hasFailed) return otherwise;
         const calls = this.#home?.calls;
         if (calls !== undefined) calls.transferCallbacks += 1;
+        this.#callbacks += 1;
         try {
           return answer(...args);
         } catch (error) {
           this.#thrown ??= { error };
           return otherwise;
         } finally {
+          this.#callbacks -= 1;
           if (calls !== undefined) calls.transferCallbacks -= 1;
         }
       };
@@ -371,12 +374,21 @@ function answerOf(name: FunctionOption, called: EasyFunctions[FunctionOption]): 
       const give = called as EasyFunctions['READFUNCTION'];
       return {
         answer: (bytes) => {
-          const given = give(bytes as number) ?? 0;
-          if (!(given instanceof Uint8Array)) return countOf(name, given, 0);
-          if (given.length <= (bytes as number)) return given;
-          throw new RangeError(`READFUNCTION gave ${given.length} bytes, ${bytes} were asked for`);
+          const given: unknown = give(bytes as number) ?? 0;
+          if (given instanceof Uint8Array) {
+            if (given.length <= (bytes as number)) return given;
+            throw new RangeError(
+              `READFUNCTION gave ${given.length} bytes, ${bytes} were asked for`,
+            );
+          }
+          if (given === 0 || given === CURL_READFUNC_PAUSE || given === CURL_READFUNC_ABORT) {
+            return given;
+          }
+          throw new TypeError(
+            `READFUNCTION gave ${typeof given === 'number' ? given : typeof given}, not bytes or null`,
+          );
         },
-        otherwise: READFUNC_ABORT,
+        otherwise: CURL_READFUNC_ABORT,
       };
     }
     case 'SEEKFUNCTION':

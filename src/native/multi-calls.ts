@@ -49,7 +49,8 @@ export class MultiCalls {
   }
 }
 
-function recursive(name: string): MultiError {
+/** A call that libcurl does not allow inside a callback. */
+export function recursive(name: string): MultiError {
   return new MultiError(
     'CURLM_RECURSIVE_API_CALL',
     `${name}: libcurl cannot be called from inside this callback; do it afterwards, for example by setImmediate`,

@@ -25,17 +25,9 @@ import { type Easy, type Home, insideOf } from './easy.ts';
 import { MultiCalls } from './multi-calls.ts';
 
 export { EasyError, McurlError, MultiError, NativeError } from '../errors.ts';
-export {
-  CURL_READFUNC_PAUSE,
-  CURL_WRITEFUNC_PAUSE,
-  CURLE_OK,
-  CURLPAUSE_ALL,
-  CURLPAUSE_CONT,
-  CURLPAUSE_RECV,
-  CURLPAUSE_SEND,
-  Easy,
-} from './easy.ts';
+export { Easy } from './easy.ts';
 export type { EasyFunctions, EasyInfos, EasyOptions } from './easy-options.ts';
+export * from './easy-values.ts';
 export { pollSocket, type SocketPoll } from './poll-socket.ts';
 
 /** `what` of a socket function: the socket is libcurl's, and nothing is to be watched now. */

@@ -9,6 +9,7 @@ import { describe, expect, expectTypeOf, it, onTestFinished, test } from 'vitest
 import { findCompiler } from '../../scripts/system-packages.mjs';
 import { INFO_NUMBERS, OPTION_KINDS } from '../../src/native/easy-options.ts';
 import {
+  CURL_READFUNC_ABORT,
   CURL_READFUNC_PAUSE,
   CURL_SOCKET_TIMEOUT,
   CURL_WRITEFUNC_PAUSE,
@@ -17,6 +18,7 @@ import {
   Easy,
   EasyError,
   type EasyOptions,
+  type MultiError,
 } from '../../src/native/multi.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { useDriver, useGet } from '../support/multi-driver.ts';
@@ -302,7 +304,10 @@ describe('a request body', () => {
       'no data',
     ],
     ['gives too much', (bytes: number) => Buffer.alloc(bytes + 1), 'were asked for'],
-    ['gives text', () => 'text', 'not a whole number'],
+    ['gives text', () => 'text', 'READFUNCTION gave string'],
+    // libcurl would send as many bytes of its memory.
+    ['gives a count as write functions do', () => 4000, 'READFUNCTION gave 4000'],
+    ['gives a number that is none of its own', () => -1, 'READFUNCTION gave -1'],
   ])('ends the transfer when its function %s', async (_name, give, message) => {
     const echo = await useEcho();
     const { easy } = useGet(echo.url('/put'));
@@ -311,6 +316,20 @@ describe('a request body', () => {
     const { result, cause } = await run(easy);
     expect(result).toBe(42);
     expect(String(cause)).toContain(message);
+    expect(easy.getinfo('SIZE_UPLOAD_T')).toBe(0);
+  });
+
+  it('is broken off by CURL_READFUNC_ABORT, and ends with 0', async () => {
+    const echo = await useEcho();
+    for (const [answer, expected] of [
+      [CURL_READFUNC_ABORT, 42],
+      [0, CURLE_OK],
+    ] as const) {
+      const { easy } = useGet(echo.url('/put'));
+      easy.setopt('UPLOAD', true);
+      easy.setopt('READFUNCTION', () => answer);
+      expect(await run(easy)).toMatchObject({ result: expected, cause: undefined });
+    }
   });
 });
 
@@ -556,6 +575,41 @@ describe('infos', () => {
     const mine = { any: 'value' };
     easy.setopt('PRIVATE', mine);
     expect(easy.getinfo('PRIVATE')).toBe(mine);
+  });
+});
+
+describe('inside a function of an Easy that is in no Multi', () => {
+  /** Has libcurl call a DEBUGFUNCTION from within setopt, and gives what `call` did in it. */
+  function codeInside(call: (easy: Easy) => unknown): string | undefined {
+    const easy = useEasy();
+    const codes: (string | undefined)[] = [];
+    easy.setopt('VERBOSE', true);
+    easy.setopt('DEBUGFUNCTION', () => {
+      try {
+        call(easy);
+        codes.push(undefined);
+      } catch (error) {
+        codes.push((error as MultiError).code);
+      }
+    });
+    easy.setopt('COOKIELIST', 'Set-Cookie: a=b; domain=127.0.0.1');
+    expect(codes).toHaveLength(1);
+    expect(easy.error).toBeUndefined();
+    expect(easy.getinfo('COOKIELIST')).toHaveLength(1);
+    return codes[0];
+  }
+
+  it.each<[string, (easy: Easy) => unknown]>([
+    ['cleanup', (easy) => easy.cleanup()],
+    ['reset', (easy) => easy.reset()],
+    ['addHandle', (easy) => useDriver().multi.addHandle(easy)],
+  ])('%s is refused', (_name, call) => {
+    expect(codeInside(call)).toBe('CURLM_RECURSIVE_API_CALL');
+  });
+
+  it('what libcurl is using cannot be set, and the rest can', () => {
+    expect(codeInside((easy) => easy.setopt('COOKIELIST', 'ALL'))).toBe('ERR_MCURL_RUNNING');
+    expect(codeInside((easy) => easy.setopt('TIMEOUT', 5))).toBeUndefined();
   });
 });
 
