@@ -73,9 +73,11 @@ EasyObject::~EasyObject() {
   free();
 }
 
-// What every handle has, also after a reset.
+// What every handle has, also after a reset. Signals are Node's; a removal must not wait for the
+// thread that looks up the name.
 void EasyObject::prepare() noexcept {
   curl_easy_setopt(easy_.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy_.get(), CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy_.get(), CURLOPT_ERRORBUFFER, error_.data());
 }
 

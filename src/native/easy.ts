@@ -65,8 +65,9 @@ export let insideOf: (easy: Easy) => EasyInside;
 /**
  * An easy handle (curl_easy_init(3)) for transfers that a `Multi` runs.
  *
- * libcurl's defaults hold, with one exception: `NOSIGNAL` is 1. So every protocol that libcurl was built with is allowed,
- * `file:` too; give `PROTOCOLS_STR` ('http,https') where URLs come from others, and `REDIR_PROTOCOLS_STR` beside
+ * libcurl's defaults hold, with two exceptions: `NOSIGNAL` is 1, for signals are Node's, and `QUICK_EXIT` is 1, so that a
+ * removal does not wait until a name has been looked up. So every protocol that libcurl was built with is allowed, `file:`
+ * too; give `PROTOCOLS_STR` ('http,https') where URLs come from others, and `REDIR_PROTOCOLS_STR` beside
  * `FOLLOWLOCATION`. Without a WRITEFUNCTION the body goes to stdout.
  *
  * @example

@@ -1,10 +1,10 @@
-/** After an error of curl_multi_socket_action all is uncertain until every handle is removed. */
+/** What cannot be caused from outside: libcurl's own errors, and names that take long to be looked up. */
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MultiError } from '../../src/errors.ts';
 import { CURL_SOCKET_TIMEOUT, CURLE_OK } from '../../src/native/multi.ts';
-import { FAIL_WITH, linkFaultyAddon } from '../support/faulty-addon.ts';
+import { FAIL_WITH, linkFaultyAddon, SLOW_NAME_MS } from '../support/faulty-addon.ts';
 import { useDriver, useGet } from '../support/multi-driver.ts';
 import { useOrigin } from '../support/origin.ts';
 import { makeTmp } from '../support/tmp.ts';
@@ -102,3 +102,18 @@ it.each([
   expect(failureOf(() => driver.multi.socketAction(-1, FAIL_WITH + code)).code).toBe(name);
   expect((await driver.run())[0]?.result).toBe(CURLE_OK);
 });
+
+it.each(['removeHandle', 'Easy.cleanup', 'Multi.cleanup'])(
+  '%s does not wait until a name has been looked up',
+  async (how) => {
+    const driver = useDriver();
+    const { easy } = useGet('http://one.slow.invalid/');
+    driver.multi.addHandle(easy);
+    driver.act(CURL_SOCKET_TIMEOUT);
+    const start = performance.now();
+    if (how === 'removeHandle') driver.multi.removeHandle(easy);
+    else if (how === 'Easy.cleanup') easy.cleanup();
+    else driver.multi.cleanup();
+    expect(performance.now() - start).toBeLessThan(SLOW_NAME_MS / 2);
+  },
+);
