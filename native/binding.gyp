@@ -38,6 +38,8 @@
         # A worker that is terminated while an engine closes may run no JavaScript any more.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
+      # A look-up thread of libcurl's may outlive the worker that loaded the addon.
+      'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,nodelete']}]],
       'libraries': ['<!@(pkg-config --libs libcurl libcrypto)'],
     },
   ],
