@@ -81,6 +81,7 @@ export class JournalIndex implements JournalVisitor {
   readonly #segments: (Segment | undefined)[] = [];
   readonly #began = new Map<number, Began>();
   #isSinceBoot = false;
+  #isRenewing = false;
   #nextSerial = 0;
   #count = 0;
   /** Buckets by hash: serials of bucket b are `#order[#starts[b], #starts[b + 1])`, ascending. */
@@ -104,6 +105,11 @@ export class JournalIndex implements JournalVisitor {
     return this.#count;
   }
 
+  /** A run that was to fetch all again has not tried all yet. */
+  get isRenewing(): boolean {
+    return this.#isRenewing;
+  }
+
   /** Beyond every serial seen. */
   get nextSerial(): number {
     return this.#nextSerial;
@@ -119,6 +125,19 @@ export class JournalIndex implements JournalVisitor {
 
   job(boot: string | null): void {
     this.#isSinceBoot = boot !== null && boot === this.#boot;
+  }
+
+  renew(isBegun: boolean): void {
+    this.#isRenewing = isBegun;
+    for (const segment of isBegun ? this.#segments : []) {
+      for (let at = 0; segment !== undefined && at < SEGMENT; at += 1) {
+        const meta = segment.meta[at] as number;
+        if ((meta & WAS_DONE) !== 0) {
+          const state = (meta & STATE) === DONE ? OPEN : meta & STATE;
+          segment.meta[at] = (meta & ~(STATE | DONE_ASIDE | WAS_DONE)) | state;
+        }
+      }
+    }
   }
 
   plan(

@@ -27,6 +27,8 @@ export interface Failure {
 export interface JournalVisitor {
   /** A run began. `boot`: which start of the machine it was, null when nothing tells. */
   job(boot: string | null): void;
+  /** All is to be fetched again, whatever was done before (`--overwrite`); or, not `isBegun`, all of it was tried. */
+  renew(isBegun: boolean): void;
   /** An entry got its name; its key text is `bytes[from, to)` in UTF-8. */
   plan(
     serial: number,
@@ -276,6 +278,10 @@ function tellAny(
   if (kind === 'job') {
     const { boot } = line;
     visitor.job(typeof boot === 'string' && boot !== '' ? boot : null);
+    return true;
+  }
+  if (kind === 'renew') {
+    visitor.renew(line[kind] === true);
     return true;
   }
   const serial = line[kind];

@@ -102,6 +102,15 @@ class Counter implements JournalVisitor {
 
   job(): void {}
 
+  renew(isBegun: boolean): void {
+    for (let serial = 0; isBegun && serial < this.#nextSerial; serial += 1) {
+      const number = this.#group[serial] as number;
+      if (number !== 0 && this.#groups[number - 1]?.state === 'done') {
+        this.#join(serial, this.#leave(serial), 'open', false);
+      }
+    }
+  }
+
   plan(serial: number, bytes: Uint8Array, from: number, to: number): void {
     if (this.#has(serial) || serial >= this.#nextSerial + MAX_GAP) {
       return;

@@ -42,6 +42,8 @@ export interface Journalled {
 export interface JournalOptions {
   /** Make `take` tell the version of entries that are done (`--if-modified`). Default false. */
   readonly keepValidators?: boolean;
+  /** Nothing that was done counts, but what an unfinished run with this option did (`--overwrite`). Default false. */
+  readonly renew?: boolean;
   /** Ends the reading. */
   readonly signal?: AbortSignal;
   /** Which start of the machine this is, null when nothing tells. Default: Linux's own word. */
@@ -68,14 +70,18 @@ export async function openJournal(
   fd: number,
   path: string,
   names: Names,
-  { keepValidators = false, signal, boot = bootId() }: JournalOptions = {},
+  { keepValidators = false, renew = false, signal, boot = bootId() }: JournalOptions = {},
 ): Promise<Journal> {
   const index = new JournalIndex(names, boot, keepValidators);
   let badLines = 0;
   for await (badLines of readJournal(fd, path, index, signal));
+  const isNew = renew && !index.isRenewing;
+  if (isNew) {
+    index.renew(true);
+  }
   index.seal();
   try {
-    beginRun(fd, boot);
+    beginRun(fd, boot, isNew);
   } catch (cause) {
     throw new McurlError(
       'ERR_MCURL_JOURNAL',
@@ -86,12 +92,12 @@ export async function openJournal(
   return new Journal(fd, path, index, badLines);
 }
 
-function beginRun(fd: number, boot: string | null): void {
+function beginRun(fd: number, boot: string | null, isRenewed: boolean): void {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1);
   const isTorn = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
   const line = JSON.stringify({ job: 1, boot, at: new Date().toISOString() });
-  writeSync(fd, `${isTorn ? '\n' : ''}${line}\n`);
+  writeSync(fd, `${isTorn ? '\n' : ''}${line}\n${isRenewed ? '{"renew":true}\n' : ''}`);
 }
 
 /** Linux makes a new one at each start; elsewhere what was written before a kill is not trusted. */
@@ -202,6 +208,7 @@ export class Journal {
     const visitor = {
       job: ignore,
       plan,
+      renew: ignore,
       named: ignore,
       began: ignore,
       durable: ignore,
@@ -214,6 +221,11 @@ export class Journal {
         entries = [];
       }
     }
+  }
+
+  /** All entries of a run with `renew` have ended: the next one fetches all again. */
+  renewed(): void {
+    this.#write('{"renew":false}\n');
   }
 
   /**

@@ -68,8 +68,9 @@ export class Reader {
     const { journal } = place;
     if (journal !== undefined) {
       const keepValidators = options.ifModified === true;
+      const renew = options.overwrite === true && options.onlyFailed !== true;
       const { fd, path } = journal;
-      ends.journal = await openJournal(fd, path, names, { signal, keepValidators });
+      ends.journal = await openJournal(fd, path, names, { signal, keepValidators, renew });
     }
   }
 

@@ -147,10 +147,14 @@ export class Conductor {
   /** Writes what is left to be written, and leaves the place. To be called once, when the engine is closed. */
   async finish(): Promise<void> {
     await this.#reader.opened.catch(() => {}); // It was told by the reading.
-    await this.#ends.finish();
+    const { readAll, read, done, skipped, failed } = this.stats;
     // Who was told to run it again finds the names of this run, even when all was done just then.
-    const { readAll, read, done, skipped } = this.stats;
-    const hasAll = readAll && done + skipped === read && !this.#wasStopped;
+    const hasTriedAll = readAll && done + skipped + failed === read && !this.#wasStopped;
+    const hasAll = hasTriedAll && failed === 0;
+    if (hasTriedAll && this.#options.overwrite) {
+      this.#ends.journal?.renewed();
+    }
+    await this.#ends.finish();
     const isEmpty = this.#targets.isUnused && this.#ends.journal?.count === 0;
     if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
       this.#place.forget();

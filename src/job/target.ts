@@ -81,7 +81,7 @@ export function extrasOf(
   { url, key }: PlannedEntry,
   checksum: string | undefined,
   known: Journalled | undefined,
-  { overwrite, resumeBy }: FetchOptions,
+  { resumeBy }: FetchOptions,
 ): TargetExtras | undefined {
   const { version, trustedBytes, doneBytes, doneVersion } = known ?? {};
   const hasEarlier = version !== undefined || doneBytes !== undefined;
@@ -94,7 +94,7 @@ export function extrasOf(
     ...(version === undefined ? undefined : { version }),
     ...(version === undefined || resumeBy !== 'size' ? undefined : { resumeBy }),
     ...(trustedBytes === undefined ? undefined : { trustedBytes }),
-    ...(doneBytes === undefined || overwrite ? undefined : { doneBytes }),
+    ...(doneBytes === undefined ? undefined : { doneBytes }),
     ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
   };
 }

@@ -1,5 +1,13 @@
 /** What a run that was ended leaves, and what the same command makes of it. */
-import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { content, type Origin, type OriginRequest, useOrigin } from '../support/origin.ts';
@@ -171,6 +179,27 @@ describe('a file that was killed half-way', () => {
     expect(origin.requests[1]?.headers['if-range']).toBeUndefined();
     expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
   });
+});
+
+it('--overwrite that was killed goes on where it was, and begins anew after it has ended', async () => {
+  mkdirSync(out);
+  writeFileSync(join(out, 'b'), 'old');
+  const lines = [origin.url('/b'), url('etag')];
+  const asked = () => origin.requests.map(({ path }) => path).sort();
+  const run = startFetch(lines, ['--overwrite'], { cwd });
+  await vi.waitFor(() => expect(bytesOf('b').toString()).not.toBe('old'), 10_000);
+  await vi.waitFor(() => expect(statSync(join(out, 'a.part')).size).toBe(CUT), 10_000);
+  const journal = join(out, '.mcurl-journal');
+  await vi.waitFor(() => expect(readFileSync(journal, 'utf8')).toContain('"done"'), 10_000);
+  run.child.kill('SIGKILL');
+  await run.finished;
+  const gone = origin.url('/gone?status=404');
+  expect(await runFetch([...lines, gone], ['--overwrite'], { cwd })).toMatchObject({ code: 8 });
+  expect(asked()).toEqual(['/a', '/a', '/b', '/gone']);
+  expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
+  expect(bytesOf('b').equals(content('/b'))).toBe(true);
+  expect(await runFetch([...lines, gone], ['--overwrite'], { cwd })).toMatchObject({ code: 8 });
+  expect(asked()).toEqual(['/a', '/a', '/a', '/b', '/b', '/gone', '/gone']);
 });
 
 describe('a retry', () => {

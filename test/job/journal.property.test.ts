@@ -33,6 +33,12 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
   let isSinceBoot = false;
   for (const line of lines) {
     if ('job' in line) isSinceBoot = line['boot'] === BOOT;
+    if (line['renew'] === true) {
+      for (const entry of entries.values()) {
+        if (entry.state === 'done') entry.state = 'open';
+        entry.size = undefined;
+      }
+    }
     const serial = Number(
       line['plan'] ??
         line['named'] ??
@@ -86,6 +92,7 @@ const line: fc.Arbitrary<Line> = fc.oneof(
       const numbered = suffix < 2 ? plain : `${plain.slice(0, dot)}.${suffix}${plain.slice(dot)}`;
       return { plan, entry, name: isOdd ? odd : numbered };
     }),
+  fc.record({ renew: fc.boolean() }),
   fc.record({ named: serial, name: oddName }),
   fc.record({ began: serial, name: oddName, version: text, total: size }),
   fc.record({ durable: serial, size }),

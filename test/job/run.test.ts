@@ -431,21 +431,45 @@ describe('the journal', () => {
     expect(FakeEngine.last.added[0]?.extras).not.toHaveProperty('trustedBytes');
   });
 
-  it('of another boot is trusted as far as it was on the disk; --overwrite trusts no done file', async () => {
+  it('of another boot is trusted as far as it was on the disk', async () => {
     const directory = useJournal(
-      { plan: 0, entry: 'http://h/a', name: 'a' },
-      { done: 0, size: 9 },
       { plan: 1, entry: 'http://h/b', name: 'b' },
       { job: 1, boot: 'another', at: '' },
       { began: 1, name: 'b', version: '5\t"e"\t', total: 5 },
       { durable: 1, size: 3 },
     );
-    const options = { directory, overwrite: true, resumeBy: 'size' } as const;
-    await start(['http://h/a', 'http://h/b'], options).finished;
+    await start(['http://h/b'], { directory, resumeBy: 'size' }).finished;
     expect(FakeEngine.last.added.map(({ extras }) => extras)).toEqual([
-      {},
       { version: '5\t"e"\t', resumeBy: 'size', trustedBytes: 3 },
     ]);
+  });
+
+  it('has --overwrite fetch all again, and a killed one go on', async () => {
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/a', name: 'a' },
+      { done: 0, size: 9 },
+      { plan: 1, entry: 'http://h/b', name: 'b' },
+      { done: 1, size: 9 },
+    );
+    const added = () => FakeEngine.last.added.map(({ extras }) => extras?.doneBytes);
+    const inputs = ['http://h/a', 'http://h/b'];
+    FakeEngine.answer = ({ name }) => (name === 'a' ? { ...DONE, sizeDelivered: 7 } : undefined);
+    const run = start(inputs, { directory, overwrite: true });
+    await vi.waitFor(() => expect(run.job.stats.done).toBe(1));
+    run.job.stop();
+    await run.finished;
+    expect(added()).toEqual([undefined, undefined]);
+
+    FakeEngine.answer = ({ name }) => (name === 'a' ? { reason: REASON.exists } : GONE);
+    await start(inputs, { directory, overwrite: true }).finished;
+    expect(added()).toEqual([7, undefined]);
+    expect(linesOf(directory).filter(({ renew }) => renew !== undefined)).toEqual([
+      { renew: true },
+      { renew: false },
+    ]);
+
+    await start(inputs, { directory, overwrite: true }).finished;
+    expect(added()).toEqual([undefined, undefined]);
   });
 
   it('is written before an outcome is told, with durable', async () => {
