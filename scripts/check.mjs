@@ -110,6 +110,7 @@ vitest('npm test', ['--project=test']);
 step('core_test under ASan and UBSan', 'npm', ['run', '--silent', 'test:asan']);
 step('core_test under TSan', 'npm', ['run', '--silent', 'test:tsan']);
 vitest('stress', ['--project=stress']);
+node('crash', 'test/crash/run.mjs', '--runs=40');
 for (const major of [22, 24]) {
   const binary = fetchNode(major);
   if (binary)

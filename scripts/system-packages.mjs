@@ -152,7 +152,7 @@ export const NEEDS = [
       brew: 'libuv',
     },
   },
-  ...['nginx', 'curl', 'openssl', 'tmux'].map((name) => ({
+  ...['nginx', 'curl', 'openssl', 'tmux', 'strace'].map((name) => ({
     level: 'test',
     what: name,
     isPresent: program(name),

@@ -1,0 +1,285 @@
+// @ts-check
+/**
+ * A loopback server whose files change, and which answers ranges as servers do: rightly, not at all, or wrongly. It
+ * remembers what it served to which run.
+ */
+import { createHash, randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+
+/** @typedef {import('./lot.mjs').Lot} Lot */
+
+/**
+ * @typedef {object} Version
+ * @property {string} letter
+ * @property {Buffer} bytes
+ * @property {string} etag
+ * @property {Date} modified
+ */
+
+/**
+ * @typedef {object} File
+ * @property {string} path of its URL
+ * @property {readonly Version[]} versions the first is the first that it has
+ * @property {Version} current
+ * @property {Map<number, Set<Version>>} servedIn the versions that it had during a run, by the run's number
+ * @property {keyof typeof VALIDATORS} validators what tells one version from another
+ * @property {keyof typeof RANGES} ranges how a Range is answered
+ * @property {keyof typeof FRAMINGS} framing how the body's end is told
+ * @property {number} waitMs before the answer
+ * @property {number} paceMs after each 64 KiB
+ * @property {number} breaks bodies that end early, at a random place
+ * @property {string | undefined} givenName by Content-Disposition
+ * @property {boolean} isDigested a Repr-Digest goes with it
+ * @property {string[]} aliases further paths: `/to/…` redirects here, `/mirror/…` is answered at times only
+ */
+
+/**
+ * @typedef {object} Request
+ * @property {number} run
+ * @property {File} file
+ * @property {string} path
+ * @property {number} from of its Range; -1: none
+ * @property {boolean} isConditional it had an If-Range
+ */
+
+/** Bodies are sent so. */
+export const PIECE_BYTES = 64 * 1024;
+const POOL_BYTES = 24 * 1024 * 1024;
+/** Unseeded: which bytes they are decides nothing, only that no two places are alike. */
+const pool = randomFillSync(Buffer.allocUnsafe(POOL_BYTES));
+
+/** Each with how often it is drawn. */
+export const VALIDATORS = {
+  both: 40,
+  etag: 12,
+  date: 16,
+  // Neither may be resumed by: RFC 9110 8.8.1, 8.8.2.2.
+  'weak etag': 6,
+  'fresh date': 6,
+  none: 8,
+  // A strong one all the same.
+  'weak etag and date': 6,
+};
+
+export const RANGES = {
+  right: 60,
+  ignored: 6,
+  'If-Range ignored': 10,
+  'If-Range ignored, no validators': 4,
+  shifted: 3,
+  'from 0': 3,
+  'other total': 3,
+  'total not told': 2,
+  short: 3,
+  multipart: 2,
+  always416: 3,
+  '416 with the size': 2,
+  // Of the wrong bytes under the right name. Only a checksum can tell.
+  lie: 0,
+};
+
+export const FRAMINGS = { length: 70, chunked: 15, close: 8, gzip: 7 };
+
+/** `size` bytes; no two bodies have a piece in common. @param {Lot} lot @param {number} size @returns {Buffer} */
+export function makeBytes(lot, size) {
+  if (size <= POOL_BYTES / 2) {
+    const at = lot.whole(0, POOL_BYTES - size);
+    return pool.subarray(at, at + size);
+  }
+  const pieces = [];
+  for (let left = size; left > 0; ) {
+    const piece = makeBytes(lot, Math.min(left, lot.whole(1, POOL_BYTES / 2)));
+    pieces.push(piece);
+    left -= piece.length;
+  }
+  return Buffer.concat(pieces);
+}
+
+export class Origin {
+  /** @type {Map<string, File>} */
+  #files = new Map();
+  #lot;
+  #server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    this.#answer(request, response).catch(this.onDefect);
+  });
+  /** @type {Request[]} */
+  requests = [];
+  /** Bytes that were not sent again, as a Range left them out and was answered rightly. */
+  savedBytes = 0;
+  /** Nothing is slow or breaks off any more. */
+  isCalm = false;
+  /** A fault of the test's own. */
+  onDefect = (/** @type {unknown} */ error) => {
+    throw error;
+  };
+  /** Is told of each body that broke off: what is asked for again may have changed. */
+  onBroken = (/** @type {File} */ _file) => {};
+  /** Is told of each piece of a large body. */
+  onSent = (/** @type {number} */ _bytes) => {};
+  /** Is told of each answer that was sent wholly. */
+  onAnswered = () => {};
+
+  /** @param {Lot} lot */
+  constructor(lot) {
+    this.#lot = lot;
+  }
+
+  add(/** @type {File} */ file) {
+    for (const path of [file.path, ...file.aliases]) this.#files.set(path, file);
+  }
+
+  /** @returns {Promise<string>} `http://127.0.0.1:PORT` */
+  async start() {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  stop() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  /** @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response */
+  async #answer(request, response) {
+    response.on('error', () => {});
+    const path = new URL(request.url ?? '', 'http://origin').pathname;
+    const file = this.#files.get(path);
+    if (file === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    // A request may still be read when the run that made it is dead.
+    const run = Number(request.headers['user-agent']);
+    const [, from] = /^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? [];
+    const ifRange = /** @type {string | undefined} */ (request.headers['if-range']);
+    const asked = {
+      run,
+      file,
+      path,
+      from: Number(from ?? -1),
+      isConditional: ifRange !== undefined,
+    };
+    this.requests.push(asked);
+    if (path.startsWith('/to/')) {
+      response.writeHead(302, { Location: file.path }).end();
+      return;
+    }
+    if (path.startsWith('/mirror/') && this.#lot.has(0.4)) {
+      response.writeHead(404).end();
+      return;
+    }
+    if (file.waitMs > 0 && !this.isCalm) await sleep(file.waitMs);
+    const { status, headers, body } = this.#judge(file, asked.from, ifRange);
+    const isEncoded =
+      file.framing === 'gzip' && /gzip/.test(request.headers['accept-encoding'] ?? '');
+    const sent = isEncoded && status === 200 ? gzipSync(body, { level: 1 }) : body;
+    if (sent !== body) headers['Content-Encoding'] = 'gzip';
+    if (file.framing === 'close') {
+      response.setHeader('Connection', 'close');
+      response.removeHeader('Transfer-Encoding');
+    } else if (file.framing !== 'chunked') {
+      headers['Content-Length'] ??= `${sent.length}`;
+    }
+    response.writeHead(status, headers);
+    await this.#send(file, response, sent);
+  }
+
+  /**
+   * What the answer is.
+   * @param {File} file @param {number} from @param {string | undefined} ifRange
+   * @returns {{ status: number, headers: Record<string, string>, body: Buffer }}
+   */
+  #judge({ current, validators, ranges, versions, ...file }, from, ifRange) {
+    const { bytes } = current;
+    const date = current.modified.toUTCString();
+    /** @type {Record<string, string>} */
+    const named = {};
+    if (validators === 'both' || validators === 'etag') named['ETag'] = current.etag;
+    if (validators.startsWith('weak etag')) named['ETag'] = `W/${current.etag}`;
+    if (/both|date/.test(validators)) named['Last-Modified'] = date;
+    if (validators === 'fresh date')
+      named['Last-Modified'] = named['Date'] = new Date().toUTCString();
+    const headers = { ...named };
+    if (file.givenName !== undefined) {
+      headers['Content-Disposition'] = `attachment; filename="${file.givenName}"`;
+    }
+    if (file.isDigested) {
+      headers['Repr-Digest'] = `sha-256=:${createHash('sha256').update(bytes).digest('base64')}:`;
+    }
+    const whole = { status: 200, headers, body: bytes };
+    const isSame = ifRange === undefined || ifRange === named['ETag'] || ifRange === date;
+    if (from < 0 || ranges === 'ignored') return whole;
+    if (!isSame && !/If-Range|lie/.test(ranges)) return whole;
+    const total = bytes.length;
+    const refusal = { status: 416, headers, body: Buffer.alloc(0) };
+    if (ranges === 'always416') return refusal;
+    if (from >= total || ranges === '416 with the size') {
+      headers['Content-Range'] = `bytes */${total}`;
+      return refusal;
+    }
+    const part = (/** @type {number} */ first, /** @type {number} */ end, of = `${total}`) => {
+      headers['Content-Range'] = `bytes ${first}-${end - 1}/${of}`;
+      return { status: 206, headers, body: bytes.subarray(first, end) };
+    };
+    switch (ranges) {
+      case 'If-Range ignored, no validators':
+        for (const name of Object.keys(named)) delete headers[name];
+        return part(from, total);
+      case 'shifted':
+        return part(Math.max(0, from - 1), total);
+      case 'from 0':
+        return part(0, total);
+      case 'other total':
+        return part(from, total, `${total + 1}`);
+      case 'total not told':
+        return part(from, total, '*');
+      case 'short':
+        return part(from, Math.max(from + 1, total - 1));
+      case 'multipart': {
+        const text = `--x\r\nContent-Range: bytes ${from}-${total - 1}/${total}\r\n\r\n`;
+        const pieces = [Buffer.from(text), bytes.subarray(from), Buffer.from('\r\n--x--\r\n')];
+        headers['Content-Type'] = 'multipart/byteranges; boundary=x';
+        return { status: 206, headers, body: Buffer.concat(pieces) };
+      }
+      case 'lie':
+        return { ...part(from, total), body: pool.subarray(0, total - from) };
+      default:
+        if (isSame) this.savedBytes += from;
+        return part(from, total);
+    }
+  }
+
+  /** @param {File} file @param {import('node:http').ServerResponse} response @param {Buffer} body */
+  async #send(file, response, body) {
+    let end = body.length;
+    if (file.breaks > 0 && !this.isCalm && file.framing !== 'close') {
+      file.breaks -= 1;
+      end = this.#lot.whole(0, Math.max(0, end - 1));
+    }
+    let onRoom = (/** @type {unknown} */ _) => {};
+    response.on('drain', () => onRoom(undefined)).on('close', () => onRoom(undefined));
+    for (let at = 0; at < end && !response.destroyed; at += PIECE_BYTES) {
+      const piece = body.subarray(at, Math.min(at + PIECE_BYTES, end));
+      if (!response.write(piece) && !response.destroyed) {
+        await new Promise((resolve) => {
+          onRoom = resolve;
+        });
+      }
+      if (body.length > PIECE_BYTES) this.onSent(piece.length);
+      if (file.paceMs > 0 && !this.isCalm) await sleep(file.paceMs);
+    }
+    if (end < body.length) {
+      response.destroy();
+      this.onBroken(file);
+    } else if (!response.destroyed) {
+      response.end();
+      this.onAnswered();
+    }
+  }
+}

@@ -1,0 +1,565 @@
+// @ts-check
+/** A job that is killed, again and again, and at last runs to its end. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Evidence, LOST_BOOT, readClaims, Violation } from './evidence.mjs';
+import { Lot } from './lot.mjs';
+import { Origin, PIECE_BYTES } from './origin.mjs';
+import { makeWorld } from './world.mjs';
+
+/** @typedef {import('./evidence.mjs').Claims} Claims */
+/** @typedef {import('./origin.mjs').File} File */
+/** @typedef {import('./world.mjs').Entry} Entry */
+
+const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
+/** With this Node in front, as the program looks for it there. */
+const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`;
+const MOST_KILLS = 6;
+/** So many stories have a file that is synced before it is whole: one of each twenty-five, and an early one. */
+const HUGE_EVERY = 25;
+const HUGE_FIRST = 3;
+/** By then it is. */
+const SYNCED_BYTES = 66 * 1024 * 1024;
+/** Nothing here takes a tenth of it. */
+const HANG_MS = 60_000;
+
+/** When a run is killed, with how often each is drawn. */
+const MOMENTS = { time: 18, sent: 18, answered: 12, name: 14, journal: 10, call: 28 };
+
+/** System calls between which a kill can leave something behind, with the most that a thread makes of each. */
+const CALLS = {
+  openat2: 4,
+  flock: 4,
+  ftruncate: 4,
+  lseek: 10,
+  write: 400,
+  fdatasync: 3,
+  fsync: 12,
+  linkat: 25,
+  renameat2: 3,
+  unlink: 1,
+};
+
+/**
+ * @typedef {object} Kill
+ * @property {string} moment
+ * @property {string} found what there was on the disk
+ */
+
+/** @typedef {{ whole: Set<File>, offsets: Map<File, number> }} Expected what a run may not ask for, and must ask the rest of */
+
+/**
+ * @typedef {object} Told
+ * @property {Kill[]} kills
+ * @property {number} runs
+ * @property {number} powerCuts
+ * @property {number} savedBytes by Range
+ * @property {number} entries
+ */
+
+export class Story {
+  /** What happened, for people. @type {string[]} */
+  log = [];
+  /** @type {Kill[]} */
+  kills = [];
+  runs = 0;
+  powerCuts = 0;
+  #lot;
+  #isHuge;
+  #world;
+  #origin;
+  #directory;
+  #out;
+  #journal;
+  #evidence;
+  #hasTracer;
+  /** Of bodies that are sent in pieces. */
+  #largeBytes;
+  /** @type {Entry[]} */
+  #list = [];
+  /** Entries that the list does not have yet. @type {Entry[]} */
+  #later = [];
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  #child;
+
+  /**
+   * @param {number} seed @param {number} number of the story
+   * @param {string} directory an empty one
+   * @param {boolean} hasTracer strace works here
+   */
+  constructor(seed, number, directory, hasTracer) {
+    this.#lot = new Lot(seed, number);
+    this.#isHuge = number % HUGE_EVERY === HUGE_FIRST;
+    this.#world = makeWorld(this.#lot, this.#isHuge);
+    this.#origin = new Origin(new Lot(seed, number, 1));
+    this.#directory = directory;
+    this.#out = join(directory, 'out');
+    this.#journal =
+      this.#world.journal === 'named'
+        ? join(directory, 'named-journal')
+        : join(this.#out, '.mcurl-journal');
+    this.#evidence = new Evidence(this.#out, this.#world.files);
+    this.#hasTracer = hasTracer;
+    this.#largeBytes = this.#world.files.reduce(
+      (sum, { current: { bytes } }) => sum + (bytes.length > PIECE_BYTES ? bytes.length : 0),
+      0,
+    );
+    mkdirSync(this.#out);
+  }
+
+  /** @returns {Promise<Told>} @throws Violation when mcurl broke its promise */
+  async tell() {
+    const lot = this.#lot;
+    const origin = await this.#origin.start();
+    try {
+      const entries = this.#world.entries(origin);
+      for (const file of this.#world.files) this.#origin.add(file);
+      const shown = lot.has(0.3) ? lot.whole(1, entries.length) : entries.length;
+      this.#origin.onBroken = (file) => {
+        if (lot.has(0.5)) file.current = lot.pick(file.versions);
+        file.servedIn.get(this.runs - 1)?.add(file.current);
+      };
+      this.#list = entries.slice(0, shown);
+      this.#later = entries.slice(shown);
+      const kills = lot.whole(1, MOST_KILLS);
+      for (;;) {
+        this.#origin.isCalm = this.kills.length >= kills;
+        const end = await this.#run(this.#origin.isCalm ? undefined : this.#moment());
+        if (end.isOver) this.#checkEnd(end.stdout);
+        if (end.isOver || end.isWithout) return this.#told();
+        this.#changeFiles();
+        this.#changeList();
+        if (this.#world.journal !== 'none') {
+          if (lot.has(this.#isHuge ? 0.6 : 0.12)) this.#cutPower();
+          else if (lot.has(0.08)) this.#meddle();
+        }
+      }
+    } finally {
+      this.end();
+      this.#origin.stop();
+    }
+  }
+
+  /** Ends the run that is under way. */
+  end() {
+    if (this.#child?.pid === undefined || this.#child.exitCode !== null) return;
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // It ended just now.
+    }
+  }
+
+  #told() {
+    const { kills, runs, powerCuts } = this;
+    const { savedBytes } = this.#origin;
+    return { kills, runs, powerCuts, savedBytes, entries: this.#list.length };
+  }
+
+  // ---- A run ----
+
+  /** @returns {{ what: string, count: number, signal: NodeJS.Signals }} */
+  #moment() {
+    const lot = this.#lot;
+    const drawn = this.#isHuge && lot.has(0.8) ? 'sent' : lot.weighted(MOMENTS);
+    const what = drawn === 'call' && !this.#hasTracer ? 'time' : drawn;
+    const signal = lot.has(0.08) ? 'SIGTERM' : 'SIGKILL';
+    switch (what) {
+      case 'call': {
+        const call = /** @type {keyof typeof CALLS} */ (lot.pick(Object.keys(CALLS)));
+        return { what: call, count: lot.wholeOfAnyOrder(1, CALLS[call]), signal: 'SIGKILL' };
+      }
+      case 'time':
+        return { what: 'time', count: lot.whole(60, 400), signal };
+      case 'sent':
+        return {
+          what,
+          count: lot.whole(this.#isHuge ? SYNCED_BYTES : 1, this.#largeBytes),
+          signal,
+        };
+      case 'answered':
+        return { what, count: lot.wholeOfAnyOrder(1, 2 * this.#list.length), signal };
+      case 'name':
+        return { what, count: lot.wholeOfAnyOrder(1, this.#list.length), signal };
+      case 'journal':
+        return { what, count: lot.wholeOfAnyOrder(1, 200 * this.#list.length), signal };
+    }
+  }
+
+  /** @param {{ what: string, count: number, signal: NodeJS.Signals } | undefined} moment */
+  async #run(moment) {
+    const run = this.runs;
+    this.runs += 1;
+    for (const file of this.#world.files) file.servedIn.set(run, new Set([file.current]));
+    const list = join(this.#directory, 'list.txt');
+    writeFileSync(list, this.#list.map(({ text }) => `${text}\n`).join(''));
+    const args = [
+      'fetch',
+      'list.txt',
+      '-d',
+      'out',
+      '--json',
+      '-A',
+      `${run}`,
+      ...this.#world.options,
+    ];
+    const isCall = moment !== undefined && moment.what in CALLS;
+    const inject = `inject=${moment?.what}:signal=SIGKILL:when=${moment?.count}`;
+    const tracer = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${moment?.what}`];
+    const [program = '', ...words] = [
+      ...(isCall ? ['strace', ...tracer, '-e', inject] : []),
+      ...[PROGRAM, ...args],
+    ];
+    const due = moment && `${moment.what} ${moment.count} ${moment.signal}`;
+    this.log.push(`run ${run} (${this.#list.length} entries): ${args.join(' ')}; kill: ${due}`);
+    const expected = this.#expected();
+    const child = spawn(program, words, {
+      cwd: this.#directory,
+      env: { PATH, HOME: this.#directory },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: what strace traces ends with it.
+      detached: true,
+    });
+    this.#child = child;
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    let struck = '';
+    const kill = () => {
+      if (struck === '' && child.exitCode === null && moment !== undefined) {
+        struck = moment.signal;
+        child.kill(moment.signal);
+      }
+    };
+    let isHanging = false;
+    const alarm = setTimeout(() => {
+      isHanging = true;
+      this.end();
+    }, HANG_MS);
+    const disarm = isCall || moment === undefined ? () => {} : this.#arm(moment, kill);
+    const [code, signal] = await once(child, 'close');
+    disarm();
+    clearTimeout(alarm);
+    this.log.push(
+      `  ended with ${code ?? signal}; ${this.#origin.requests.length} requests so far`,
+    );
+    if (stderr !== '')
+      this.log.push(
+        ...stderr
+          .trimEnd()
+          .split('\n')
+          .map((line) => `  | ${line}`),
+      );
+    if (isHanging) throw new Violation(`run ${run} did not end within ${HANG_MS / 1000} s`);
+
+    const claims = readClaims(this.#journal);
+    const before = { whole: this.#evidence.whole.size, parts: this.#evidence.parts };
+    this.#evidence.look(run, claims, this.#world.journal !== 'none');
+    this.#checkRequests(run, expected);
+    const isOver = code === 0;
+    const wasKilled = isCall ? signal === 'SIGKILL' : struck !== '';
+    if (!isOver && !wasKilled)
+      throw new Violation(`run ${run} ended with ${code ?? signal}: ${stderr}`);
+    if (!isOver && moment !== undefined) {
+      this.kills.push({
+        moment: isCall ? `before ${moment.what}(2)` : moment.what,
+        found: this.#found(before, claims),
+      });
+    }
+    // The journal goes last, and with it the names: the job is done, though nothing has said so.
+    const isWithout =
+      this.#world.journal === 'default' &&
+      claims === undefined &&
+      this.#evidence.whole.size === this.#list.length;
+    return { isOver, isWithout, stdout };
+  }
+
+  /** Calls `kill` when the moment has come. @param {{ what: string, count: number }} moment @param {() => void} kill */
+  #arm({ what, count }, kill) {
+    let left = count;
+    const strike = (/** @type {number} */ less) => {
+      left -= less;
+      if (left <= 0) kill();
+    };
+    const origin = this.#origin;
+    /** @type {(() => void)[]} */
+    const undo = [];
+    if (what === 'time') {
+      const timer = setTimeout(kill, count);
+      undo.push(() => clearTimeout(timer));
+    } else if (what === 'sent') {
+      origin.onSent = strike;
+      undo.push(() => {
+        origin.onSent = () => {};
+      });
+    } else if (what === 'answered') {
+      origin.onAnswered = () => strike(1);
+      undo.push(() => {
+        origin.onAnswered = () => {};
+      });
+    } else if (what === 'name') {
+      const watcher = watch(this.#out, (event, name) => {
+        if (event === 'rename' && name !== null && !/\.part$|journal$/.test(name)) strike(1);
+      });
+      undo.push(() => watcher.close());
+    } else {
+      const startBytes = sizeOf(this.#journal);
+      const watcher = watch(dirname(this.#journal), (_, name) => {
+        if (name?.endsWith('journal') && sizeOf(this.#journal) - startBytes >= count) kill();
+      });
+      undo.push(() => watcher.close());
+    }
+    return () => {
+      for (const each of undo) each();
+    };
+  }
+
+  /** @param {{ whole: number, parts: Map<string, number> }} before @param {Claims | undefined} claims */
+  #found(before, claims) {
+    const { whole, parts } = this.#evidence;
+    if (whole.size === this.#list.length) {
+      return claims === undefined ? 'all whole, no journal' : 'all whole, journal there';
+    }
+    const hasGrown = [...parts].some(([name, size]) => size !== (before.parts.get(name) ?? 0));
+    if (hasGrown) return 'within large files';
+    if (whole.size > before.whole) return 'among files just whole';
+    return claims === undefined
+      ? 'nothing but what was there, no journal'
+      : 'nothing but what was there';
+  }
+
+  // ---- What a run may ask for ----
+
+  /**
+   * Before a run: the files that it must not ask for, and those that it must ask the rest of.
+   *
+   * @returns {Expected}
+   */
+  #expected() {
+    /** @type {Map<File, number>} */
+    const missing = new Map();
+    for (const { file } of this.#list) missing.set(file, (missing.get(file) ?? 0) + 1);
+    const single = new Set([...missing].filter(([, count]) => count === 1).map(([file]) => file));
+    for (const { contents } of this.#evidence.whole.values()) {
+      const [content, other] = contents;
+      if (content !== undefined && other === undefined) {
+        missing.set(content.file, (missing.get(content.file) ?? 0) - 1);
+      }
+    }
+    const whole = new Set([...missing].filter(([, count]) => count <= 0).map(([file]) => file));
+    /** @type {Map<File, number>} */
+    const offsets = new Map();
+    for (const { file, offset } of this.#resumable()) {
+      if (single.has(file) && !whole.has(file)) offsets.set(file, offset);
+    }
+    return { whole, offsets };
+  }
+
+  /** The beginnings of files that a run with a journal need not fetch again. */
+  *#resumable() {
+    const claims = this.#world.journal === 'none' ? undefined : readClaims(this.#journal);
+    for (const [serial, { name, version, durable, boot }] of claims?.began ?? []) {
+      const key = claims?.plans.get(serial)?.key;
+      const entry = this.#list.find(({ text }) => keyOf(text) === key);
+      const size = sizeOf(join(this.#out, `${name}.part`));
+      const offset = boot === LOST_BOOT ? Math.min(size, durable) : size;
+      if (entry !== undefined && version !== '' && offset > 0) yield { file: entry.file, offset };
+    }
+  }
+
+  /** @param {number} run @param {Expected} expected */
+  #checkRequests(run, { whole, offsets }) {
+    /** @type {Set<File>} */
+    const seen = new Set();
+    for (const request of this.#origin.requests) {
+      const { file, from, path } = request;
+      if (request.run !== run || seen.has(file)) continue;
+      seen.add(file);
+      if (whole.has(file))
+        throw new Violation(`${path} was whole and was fetched again in run ${run}`);
+      const offset = offsets.get(file);
+      if (offset !== undefined && from !== offset) {
+        throw new Violation(
+          `${path} was asked for from ${from} in run ${run}, ${offset} bytes are there`,
+        );
+      }
+    }
+  }
+
+  // ---- Between two runs ----
+
+  #changeFiles() {
+    const lot = this.#lot;
+    const chance = lot.pick([0, 0.2, 0.6]);
+    for (const file of this.#world.files) {
+      if (!lot.has(chance)) continue;
+      file.current = lot.pick(file.versions);
+    }
+  }
+
+  #changeList() {
+    const lot = this.#lot;
+    const more = this.#later.splice(0, lot.has(0.5) ? lot.whole(0, this.#later.length) : 0);
+    // Names are by the list's order until a journal has them.
+    const claims = this.#world.journal === 'none' ? undefined : readClaims(this.#journal);
+    const isFree = claims !== undefined && lot.has(0.4);
+    this.#list = isFree ? lot.shuffled([...this.#list, ...more]) : [...this.#list, ...more];
+  }
+
+  /** What a power cut may leave: see ARCHITECTURE.md, Resume. */
+  #cutPower() {
+    const lot = this.#lot;
+    if (readClaims(this.#journal) === undefined) return;
+    this.powerCuts += 1;
+    const text = readFileSync(this.#journal, 'utf8').replaceAll(
+      /("boot":)"[^"]*"/g,
+      `$1"${LOST_BOOT}"`,
+    );
+    // What was synced is there, and names: without them another order of the list would give others.
+    const synced = this.#world.isDurable
+      ? /"plan"|"named"|"done"|"version":""/
+      : /"plan"|"named"|"version":""/;
+    const lines = text.split(/(?<=\n)/);
+    const kept = lines.slice(0, lines.findLastIndex((line) => synced.test(line)) + 1).join('');
+    const cut = lot.has(0.5) ? text.length : lot.whole(kept.length, text.length);
+    writeFileSync(this.#journal, text.slice(0, Math.max(cut, 1)));
+    this.log.push(`  power cut: ${cut} of ${text.length} bytes of the journal are left`);
+
+    const claims = readClaims(this.#journal);
+    const began = new Map([...(claims?.began.values() ?? [])].map((line) => [line.name, line]));
+    for (const [name, size] of this.#evidence.parts) {
+      const line = began.get(name);
+      if (line === undefined) this.#evidence.adrift.add(name);
+      const durable = Math.min(size, line?.durable ?? 0);
+      const part = join(this.#out, `${name}.part`);
+      const from = lot.whole(durable, size);
+      const fate = lot.pick(['kept', 'cut', 'zeros', 'rubbish']);
+      this.log.push(`  ${name}.part: ${fate}, from ${from} of ${size}, ${durable} durable`);
+      if (fate === 'cut') truncateSync(part, from);
+      else if (fate !== 'kept')
+        overwrite(part, from, size, fate === 'zeros' ? 0 : lot.whole(1, 255));
+    }
+    if (this.#world.isDurable) return;
+    for (const { name, size } of claims?.done.values() ?? []) {
+      if (!lot.has(0.1) || size === 0 || this.#evidence.lost.has(name)) continue;
+      this.log.push(`  ${name} is lost`);
+      const path = join(this.#out, name);
+      const isGone = lot.has(0.5);
+      if (isGone) rmSync(path);
+      else truncateSync(path, lot.whole(0, size - 1));
+      this.#evidence.lost.set(name, isGone ? undefined : statSync(path).ino);
+      this.#evidence.whole.delete(name);
+    }
+  }
+
+  /** Somebody tidies up. */
+  #meddle() {
+    const lot = this.#lot;
+    for (const [name, size] of this.#evidence.parts) {
+      if (!lot.has(0.5)) continue;
+      this.log.push(`  ${name}.part is made shorter`);
+      if (lot.has(0.3)) rmSync(join(this.#out, `${name}.part`));
+      else truncateSync(join(this.#out, `${name}.part`), lot.whole(0, size));
+    }
+  }
+
+  // ---- The end ----
+
+  /** @param {string} stdout */
+  #checkEnd(stdout) {
+    const { whole, parts, others, names } = this.#evidence;
+    const { journal } = this.#world;
+    /** @type {Map<number, string>} */
+    const nameByLine = new Map();
+    for (const text of stdout.split('\n').filter((line) => line !== '')) {
+      const { type, line, filename_effective } = JSON.parse(text);
+      if (type !== 'done' && type !== 'skip') throw new Violation(`exit 0 with ${text}`);
+      if (nameByLine.has(line)) throw new Violation(`line ${line} ended twice`);
+      nameByLine.set(line, filename_effective.slice('out/'.length));
+    }
+    let line = 1;
+    /** @type {Map<string, Set<string>>} */
+    const namesNow = new Map();
+    for (const { file, text } of this.#list) {
+      const name = nameByLine.get(line);
+      if (name === undefined) throw new Violation(`exit 0, and nothing is told of ${text}`);
+      if (!whole.get(name)?.contents.some((content) => content.file === file)) {
+        throw new Violation(`${name} is not of ${text}`);
+      }
+      const key = keyOf(text);
+      namesNow.set(key, (namesNow.get(key) ?? new Set()).add(name));
+      line += text.split('\n').length;
+    }
+    const given = new Set(nameByLine.values());
+    if (given.size !== this.#list.length) {
+      throw new Violation(`${this.#list.length} entries have ${given.size} names`);
+    }
+    for (const name of whole.keys()) {
+      if (!given.has(name)) throw new Violation(`${name} is nobody's`);
+    }
+    const named = new Set(this.#world.files.filter((file) => file.givenName !== undefined));
+    for (const [key, planned] of names) {
+      const entry = this.#list.find(({ text }) => keyOf(text) === key);
+      if (entry === undefined) throw new Violation(`the journal had ${key}, which no list had`);
+      for (const name of named.has(entry.file) ? [] : planned) {
+        if (!namesNow.get(key)?.has(name)) throw new Violation(`${key} lost its name ${name}`);
+      }
+    }
+    // Without a journal nothing tells that a small file was once a large one.
+    const left = [...(journal === 'none' ? [] : parts.keys()), ...others];
+    if (left.length > 0) throw new Violation(`left behind: ${left.join(', ')}`);
+    if (journal === 'named') {
+      const { done } = readClaims(this.#journal) ?? {};
+      if (done?.size !== this.#list.length) {
+        throw new Violation(`the journal has ${done?.size} of ${this.#list.length} entries done`);
+      }
+    }
+    if (this.#world.hasManifest) {
+      const args = ['--check', '--strict', '--quiet', 'manifest.txt'];
+      const { status, stderr } = spawnSync('sha256sum', args, {
+        cwd: this.#directory,
+        encoding: 'utf8',
+      });
+      if (status !== 0) throw new Violation(`the manifest is wrong: ${stderr}`);
+      const lines = readFileSync(join(this.#directory, 'manifest.txt'), 'utf8').match(/\n/g) ?? [];
+      if (lines.length !== this.#list.length)
+        throw new Violation(`the manifest has ${lines.length} lines`);
+    }
+  }
+}
+
+/** The key that the journal gives to an entry of the list. */
+function keyOf(/** @type {string} */ text) {
+  return text.replaceAll('\n  ', '\n ');
+}
+
+/** Bytes; 0 when there is no such file. */
+function sizeOf(/** @type {string} */ path) {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** @param {string} path @param {number} from @param {number} to @param {number} byte */
+function overwrite(path, from, to, byte) {
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.alloc(to - from, byte), 0, to - from, from);
+  closeSync(fd);
+}
