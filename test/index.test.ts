@@ -59,6 +59,34 @@ test('ends no process and holds none open: a program leaves by itself', async ()
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'done a\nleft\n', stderr: '' });
 });
 
+describe('a job that nobody iterates', () => {
+  test.each(['nothing', 'stop', 'abort', 'close'])(
+    'and %s ends holds no process open',
+    async (how) => {
+      const origin = await useOrigin();
+      const consumer = useConsumer({
+        'program.ts': `
+        import { readdirSync } from 'node:fs';
+        import { setTimeout as sleep } from 'node:timers/promises';
+        import { fetchAll } from 'mcurl';
+        const [url = '', how = ''] = process.argv.slice(2);
+        const abort = new AbortController();
+        const job = fetchAll([url], { directory: 'files', signal: abort.signal });
+        process.on('exit', () => console.log(job.stats.done, job.jobs, readdirSync('files')));
+        while (how !== 'nothing' && job.sample().running === 0) await sleep(1);
+        if (how === 'stop') job.stop();
+        if (how === 'abort') abort.abort();
+        if (how === 'close') await job.close();
+      `,
+      });
+      const path = how === 'nothing' ? '/a' : '/a?hold';
+      const { code, stdout, stderr } = await consumer.run('program.ts', origin.url(path), how);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toBe(how === 'nothing' ? "1 64 [ 'a' ]\n" : "0 64 [ '.mcurl-journal' ]\n");
+    },
+  );
+});
+
 describe('two jobs at once', () => {
   test('in one process know nothing of each other', async () => {
     const origin = await useOrigin();

@@ -16,8 +16,8 @@ const MOST_WAITING = 1024;
  * It starts at once; any number may run side by side, also in worker threads.
  *
  * The outcomes come as the targets end, in that order. Nothing more is read while a thousand of them wait to be taken.
- * Leaving the loop early stops the job; in any case it is closed when the iteration is over, and its loops' threads have
- * ended. A failed transfer is an outcome, not an exception: see `stats.exitCode`, or each outcome's `type`.
+ * Leaving the loop early stops the job, and the loops' threads have ended when the iteration is over. A job that nobody
+ * iterates goes on to its end, or to the thousandth outcome. A failed transfer is an outcome, not an exception: see `stats.exitCode`, or each outcome's `type`.
  *
  * ```ts
  * const job = fetchAll(['https://example.com/a.iso', { list: 'urls.txt' }], { directory: 'files' });
@@ -50,6 +50,8 @@ export function fetchAll(inputs: Inputs, options: FetchOptions = {}): Job {
 
 /** A job under way, to be iterated once. */
 export class Job implements AsyncIterableIterator<Outcome, void, void> {
+  /** Transfers at once: as asked, or fewer when the limit of open files (`ulimit -n`) allows no more. */
+  readonly jobs: number;
   readonly #conductor: Conductor;
   readonly #signal: AbortSignal | undefined;
   readonly #outcomes: AsyncGenerator<Outcome, void>;
@@ -78,8 +80,11 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
         this.#error ??= error;
         this.#isOver = true;
         this.#onChange?.();
+        // Whoever never iterates is not to keep the process open; the iteration throws what fails here.
+        this.close().catch(() => {});
       },
     });
+    this.jobs = this.#conductor.engine.jobs;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#onAbort);
     this.#outcomes = this.#iterate();
@@ -88,11 +93,6 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
   /** Live counts; read them, do not change them. */
   get stats(): Readonly<JobStats> {
     return this.#conductor.stats;
-  }
-
-  /** Transfers at once: as asked, or fewer when the limit of open files (`ulimit -n`) allows no more. */
-  get jobs(): number {
-    return this.#conductor.engine.jobs;
   }
 
   /**
@@ -128,10 +128,18 @@ export class Job implements AsyncIterableIterator<Outcome, void, void> {
     this.#conductor.stop();
   }
 
-  /** Stops, and resolves when the loops' threads have ended. The iteration does that by itself. */
+  /**
+   * Stops, and resolves when the loops' threads have ended. A job does that by itself when every target has ended; outcomes
+   * not yet taken stay.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  /** `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #close(): Promise<void> {

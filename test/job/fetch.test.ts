@@ -94,11 +94,29 @@ describe('the outcomes', () => {
 });
 
 describe('the engine is closed', () => {
-  it('when the iteration is over', async () => {
-    const job = start(['http://h/a']);
-    for await (const _ of job) expect(FakeEngine.last.isClosed).toBe(false);
-    expect(FakeEngine.last.isClosed).toBe(true);
+  it('when every target has ended, and the outcomes still wait to be taken', async () => {
+    const job = start(['http://h/a', 'http://h/b']);
+    await vi.waitFor(() => expect(FakeEngine.last.isClosed).toBe(true));
+    const names = [];
+    for await (const { name } of job) names.push(name);
+    expect(names).toEqual(['a', 'b']);
+    expect(job.jobs).toBe(7);
     expect(await job.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('not while a target runs', async () => {
+    FakeEngine.answer = ({ name }) => (name === 'a' ? DONE : undefined);
+    const job = start(['http://h/a', 'http://h/b']);
+    expect((await job.next()).value?.name).toBe('a');
+    expect(FakeEngine.last.isClosed).toBe(false);
+    await job.close();
+  });
+
+  it('by leaving the block of an `await using`', async () => {
+    FakeEngine.answer = () => undefined;
+    const job = start(['http://h/a']);
+    await job[Symbol.asyncDispose]();
+    expect(FakeEngine.last.isClosed).toBe(true);
   });
 
   it('when the loop is left early, which ends the reading too', async () => {
@@ -143,6 +161,16 @@ describe('the signal', () => {
     }).rejects.toThrow('enough');
     expect(names).toEqual(['a']);
     expect(FakeEngine.last.isClosed).toBe(true);
+  });
+
+  it('aborted when every target has ended changes nothing', async () => {
+    const abort = new AbortController();
+    const job = start(['http://h/a', 'http://h/b'], { signal: abort.signal });
+    await vi.waitFor(() => expect(job.stats.done).toBe(2));
+    abort.abort();
+    let count = 0;
+    for await (const _ of job) count += 1;
+    expect(count).toBe(2);
   });
 
   it('that is aborted already lets nothing start', () => {
