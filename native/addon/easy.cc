@@ -339,6 +339,8 @@ Napi::Value EasyObject::pause(const Napi::CallbackInfo& info) {
 
 void EasyObject::reset(const Napi::CallbackInfo&) {
   curl_easy_reset(easy_.get());
+  if (holder_ != nullptr)
+    for (auto& [id, list] : lists_) replaced_.push_back(std::move(list));
   lists_.clear();
   error_[0] = '\0';
   prepare();

@@ -39,8 +39,9 @@ MultiObject::~MultiObject() {
 void MultiObject::free() noexcept {
   if (!multi_) return;
   multi_->silence();
+  // First all: a removal may have libcurl call functions of the others.
+  for (const auto& [handle, easy] : inside_) easy->quiet();
   for (const auto& [handle, easy] : inside_) {
-    easy->quiet();
     multi_->remove(handle);
     easy->heldBy(nullptr);
   }
@@ -102,7 +103,7 @@ Napi::Value MultiObject::add(const Napi::CallbackInfo& info) {
 Napi::Value MultiObject::remove(const Napi::CallbackInfo& info) {
   EasyObject& easy = *EasyObject::Unwrap(info[0].As<Napi::Object>());
   const CURLMcode code = multi_->remove(easy.handle());
-  if (code == CURLM_OK) {
+  if (code != CURLM_RECURSIVE_API_CALL) {
     inside_.erase(easy.handle());
     easy.heldBy(nullptr);
   }

@@ -26,7 +26,7 @@ const CODE_NAMES = new Map([
   [54, 'CURLE_SSL_ENGINE_SETFAILED'],
   [66, 'CURLE_SSL_ENGINE_INITFAILED'],
 ]);
-const WRITE_ERROR = 23;
+const BAD_FUNCTION_ARGUMENT = 43;
 const UNKNOWN_OPTION = 48;
 
 /** Options beside texts, lists and bytes whose memory a running transfer uses. */
@@ -37,8 +37,8 @@ const SIZE_OPTIONS = new Set(['POSTFIELDSIZE', 'POSTFIELDSIZE_LARGE']);
 export interface Home {
   readonly calls: MultiCalls;
   remove(easy: Easy): void;
-  /** libcurl only says so to whoever called: the transfer is to end with a write error. */
-  failedInPause(easy: Easy): void;
+  /** libcurl only says so to whoever called: the transfer is to end with this CURLcode. */
+  failedInPause(easy: Easy, code: number): void;
 }
 
 /** What a Multi may do with an Easy, and nobody else. */
@@ -204,8 +204,8 @@ export class Easy {
 
   /**
    * Pauses and continues a running transfer (curl_easy_pause(3)): `bitmask` is the new state, of the CURLPAUSE_ constants.
-   * To continue may call the write function before this returns; when it fails then, the end of the transfer, with
-   * CURLE_WRITE_ERROR, is told by `infoRead` like any other. Allowed in the functions of an Easy.
+   * To continue may call the write function before this returns; when the transfer fails then, its end is told by
+   * `infoRead` like any other. Allowed in the functions of an Easy.
    *
    * @throws MultiError `CURLM_RECURSIVE_API_CALL` inside a socket or timer function
    * @throws EasyError `CURLE_BAD_FUNCTION_ARGUMENT` when the transfer has no connection yet, or no more
@@ -220,11 +220,11 @@ export class Easy {
     }
     home.calls.pause(() => {
       const code = native.pause(bits);
-      if (code !== WRITE_ERROR) {
+      if (code === CURLE_OK || code === BAD_FUNCTION_ARGUMENT) {
         this.#check('pause', code);
       } else if (!this.#hasFailed) {
         this.#hasFailed = true;
-        home.failedInPause(this);
+        home.failedInPause(this, code);
       }
     });
   }

@@ -127,12 +127,11 @@ const CODE_NAMES = [
   'CURLM_ABORTED_BY_CALLBACK',
   'CURLM_UNRECOVERABLE_POLL',
 ];
-/** A CURLcode, the others are CURLMcodes. */
-const WRITE_ERROR = 23;
 const BAD_HANDLE = 1;
 const BAD_EASY_HANDLE = 2;
 const UNKNOWN_OPTION = 6;
 const ADDED_ALREADY = 7;
+const RECURSIVE_API_CALL = 8;
 
 /**
  * A multi handle (curl_multi_init(3)), driven by `socketAction`.
@@ -151,13 +150,13 @@ export class Multi<SocketData = unknown> {
   readonly #calls = new MultiCalls();
   readonly #easies = new Set<Easy>();
   readonly #socketData = new Map<number, SocketData>();
-  /** Ends that libcurl does not tell. */
-  readonly #failedInPause = new Set<Easy>();
+  /** Ends that libcurl does not tell, with their CURLcodes. */
+  readonly #failedInPause = new Map<Easy, number>();
   readonly #home: Home = {
     calls: this.#calls,
     remove: (easy) => this.removeHandle(easy),
-    failedInPause: (easy) => {
-      this.#failedInPause.add(easy);
+    failedInPause: (easy, code) => {
+      this.#failedInPause.set(easy, code);
       this.#calls.event(() => this.#timerFunction?.(0));
     },
   };
@@ -227,7 +226,8 @@ export class Multi<SocketData = unknown> {
    * Takes an Easy out (curl_multi_remove_handle(3)), at any time; a running transfer is broken off, and an end that
    * `infoRead` has not told is forgotten. One that is inside no Multi is left alone.
    *
-   * @throws MultiError `CURLM_BAD_EASY_HANDLE` when it is inside another Multi
+   * @throws MultiError `CURLM_BAD_EASY_HANDLE` when it is inside another Multi; any other code but
+   *   `CURLM_RECURSIVE_API_CALL` is libcurl's, and the Easy is out
    */
   removeHandle(easy: Easy): void {
     this.#enter('removeHandle', () => {
@@ -287,9 +287,9 @@ export class Multi<SocketData = unknown> {
    */
   infoRead(): MultiMessage | undefined {
     return this.#enter('infoRead', () => {
-      for (const easy of this.#failedInPause) {
+      for (const [easy, code] of this.#failedInPause) {
         this.#failedInPause.delete(easy);
-        return messageOf(easy, WRITE_ERROR, this.#failedInPause.size);
+        return messageOf(easy, code, this.#failedInPause.size);
       }
       for (;;) {
         const message = this.#native.infoRead();
@@ -348,10 +348,12 @@ export class Multi<SocketData = unknown> {
   #remove(easy: Easy): void {
     const inside = insideOf(easy);
     const code = this.#native.remove(inside.native);
+    if (code !== RECURSIVE_API_CALL) {
+      this.#easies.delete(easy);
+      this.#failedInPause.delete(easy);
+      inside.leave();
+    }
     if (code !== 0) throw this.#error('removeHandle', code);
-    this.#easies.delete(easy);
-    this.#failedInPause.delete(easy);
-    inside.leave();
   }
 
   #refuseAfterFailure(name: string): void {

@@ -2,9 +2,14 @@
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { MultiError } from '../../src/errors.ts';
+import { EasyError, MultiError } from '../../src/errors.ts';
 import { CURL_SOCKET_TIMEOUT, CURLE_OK } from '../../src/native/multi.ts';
-import { FAIL_WITH, linkFaultyAddon, SLOW_NAME_MS } from '../support/faulty-addon.ts';
+import {
+  FAIL_REMOVAL_WITH,
+  FAIL_WITH,
+  linkFaultyAddon,
+  SLOW_NAME_MS,
+} from '../support/faulty-addon.ts';
 import { useDriver, useGet } from '../support/multi-driver.ts';
 import { useOrigin } from '../support/origin.ts';
 import { makeTmp } from '../support/tmp.ts';
@@ -117,3 +122,68 @@ it.each(['removeHandle', 'Easy.cleanup', 'Multi.cleanup'])(
     expect(performance.now() - start).toBeLessThan(SLOW_NAME_MS / 2);
   },
 );
+
+describe('a transfer that fails in pause', () => {
+  const CURLE_BAD_FUNCTION_ARGUMENT = 43;
+
+  it.each([23, 61])('ends with that code, %i, as infoRead tells, once', async (code) => {
+    const origin = await useOrigin();
+    const driver = useDriver();
+    const { easy } = useGet(origin.url('/x?hold'));
+    driver.multi.addHandle(easy);
+    const finished = driver.run();
+    await origin.arrived('/x');
+    easy.pause(FAIL_WITH + code);
+    expect(driver.multi.timeout()).toBe(0);
+    await driver.until(() => driver.messages.length > 0);
+    expect(driver.messages).toMatchObject([{ easy, result: code, remaining: 0 }]);
+    origin.release();
+    await finished;
+    expect(driver.messages).toHaveLength(1);
+  });
+
+  it('but not by a pause that libcurl refuses', async () => {
+    const origin = await useOrigin();
+    const driver = useDriver();
+    const { easy } = useGet(origin.url('/x?hold'));
+    driver.multi.addHandle(easy);
+    const finished = driver.run();
+    await origin.arrived('/x');
+    expect(() => easy.pause(FAIL_WITH + CURLE_BAD_FUNCTION_ARGUMENT)).toThrow(EasyError);
+    origin.release();
+    expect((await finished)[0]?.result).toBe(CURLE_OK);
+  });
+});
+
+describe('a removal that fails', () => {
+  it.each([CURLM_INTERNAL_ERROR, CURLM_OUT_OF_MEMORY])('with %i has happened', async (code) => {
+    const origin = await useOrigin();
+    const driver = useDriver();
+    const { easy } = useGet(origin.url('/x?hold'));
+    driver.multi.addHandle(easy);
+    driver.act(CURL_SOCKET_TIMEOUT);
+    await origin.arrived('/x');
+    driver.multi.socketAction(CURL_SOCKET_TIMEOUT, FAIL_REMOVAL_WITH + code);
+    const { code: name } = failureOf(() => driver.multi.removeHandle(easy));
+    expect(name).toBe(
+      code === CURLM_INTERNAL_ERROR ? 'CURLM_INTERNAL_ERROR' : 'CURLM_OUT_OF_MEMORY',
+    );
+    // It may be freed, or used again, and the rest goes on.
+    easy.setopt('URL', origin.url('/y'));
+    driver.multi.addHandle(easy);
+    expect((await driver.run())[0]?.result).toBe(CURLE_OK);
+    driver.multi.socketAction(CURL_SOCKET_TIMEOUT, FAIL_REMOVAL_WITH + code);
+    failureOf(() => easy.cleanup());
+    expect(() => easy.getinfo('RESPONSE_CODE')).toThrow('cleaned up');
+  });
+
+  it('as a call from inside a callback has not', () => {
+    const driver = useDriver();
+    const { easy } = useGet('nope://');
+    driver.multi.addHandle(easy);
+    const recursive = FAIL_REMOVAL_WITH + CURLM_RECURSIVE_API_CALL;
+    driver.multi.socketAction(CURL_SOCKET_TIMEOUT, recursive);
+    expect(failureOf(() => driver.multi.removeHandle(easy)).code).toBe('CURLM_RECURSIVE_API_CALL');
+    expect(failureOf(() => driver.multi.addHandle(easy)).code).toBe('CURLM_ADDED_ALREADY');
+  });
+});

@@ -13,7 +13,10 @@ import { findCompiler } from '../../scripts/system-packages.mjs';
  * code.
  */
 export const FAIL_WITH = 0x1000;
-/** As events: `socketAction` does nothing, and the next removal of a handle tells that CURLMcode though it is done. */
+/**
+ * As events: `socketAction` does nothing, and the next removal of a handle tells that CURLMcode, though it is done but for
+ * CURLM_RECURSIVE_API_CALL.
+ */
 export const FAIL_REMOVAL_WITH = 0x2000;
 export const SLOW_NAME_MS = 3000;
 
@@ -36,10 +39,11 @@ CURLMcode __wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int ev
 }
 CURLMcode __real_curl_multi_remove_handle(CURLM *, CURL *);
 CURLMcode __wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy) {
-  CURLMcode code = __real_curl_multi_remove_handle(multi, easy);
-  if (removal != CURLM_OK) code = removal;
+  const CURLMcode told = removal;
   removal = CURLM_OK;
-  return code;
+  if (told == CURLM_RECURSIVE_API_CALL) return told;
+  const CURLMcode code = __real_curl_multi_remove_handle(multi, easy);
+  return told == CURLM_OK ? code : told;
 }
 CURLcode __real_curl_easy_pause(CURL *, int);
 CURLcode __wrap_curl_easy_pause(CURL *easy, int bitmask) {
