@@ -338,10 +338,13 @@ Napi::Value EasyObject::pause(const Napi::CallbackInfo& info) {
 }
 
 void EasyObject::reset(const Napi::CallbackInfo&) {
-  curl_easy_reset(easy_.get());
-  if (holder_ != nullptr)
-    for (auto& [id, list] : lists_) replaced_.push_back(std::move(list));
+  // A reset alone leaves libcurl a pointer to the list of CURLOPT_RESOLVE.
+  for (auto& [id, list] : lists_) {
+    curl_easy_setopt(easy_.get(), static_cast<CURLoption>(id), nullptr);
+    if (holder_ != nullptr) replaced_.push_back(std::move(list));
+  }
   lists_.clear();
+  curl_easy_reset(easy_.get());
   error_[0] = '\0';
   prepare();
 }

@@ -185,6 +185,18 @@ describe('options', () => {
     expect(easy.getinfo('PRIVATE')).toBe('mine');
   });
 
+  it('RESOLVE is forgotten by reset, though libcurl keeps it for the next transfer', async () => {
+    const origin = await useOrigin();
+    const easy = useEasy();
+    easy.setopt('RESOLVE', [`localhost:${origin.port}:127.0.0.9`]);
+    easy.reset();
+    easy.setopt('URL', `http://localhost:${origin.port}/resolved`);
+    easy.setopt('IPRESOLVE', 1); // IPv4
+    easy.setopt('WRITEFUNCTION', () => {});
+    expect((await run(easy)).result).toBe(CURLE_OK);
+    expect(easy.getinfo('PRIMARY_IP')).toBe('127.0.0.1');
+  });
+
   it('whose memory a running transfer uses wait until its end', async () => {
     const origin = await useOrigin();
     const driver = useDriver();
