@@ -212,7 +212,7 @@ export class Easy {
    */
   pause(bitmask: number): void {
     const native = this.#open('pause');
-    const bits = integerOf('pause', bitmask);
+    const bits = intOf('pause: bitmask', bitmask);
     const home = this.#home;
     if (home === undefined) {
       this.#check('pause', native.pause(bits));
@@ -251,7 +251,7 @@ export class Easy {
 
   /** libcurl's words for a CURLcode (curl_easy_strerror(3)). */
   strerror(code: number): string {
-    return binding().NativeEasy.strerror(integerOf('strerror', code));
+    return binding().NativeEasy.strerror(intOf('strerror: code', code));
   }
 
   /**
@@ -425,6 +425,12 @@ function integerOf(name: string, value: unknown): number {
   const number = typeof value === 'boolean' ? Number(value) : value;
   if (!Number.isSafeInteger(number)) throw wrongType(name, 'a whole number or a boolean');
   return number as number;
+}
+
+/** A descriptor, bits or a code: what libcurl has as an int, and the addon would cut to one. */
+export function intOf(name: string, value: unknown): number {
+  if (typeof value === 'number' && (value | 0) === value) return value;
+  throw new TypeError(`${name} is not a whole number of 32 bits`);
 }
 
 function textOf(name: string, value: unknown): string {

@@ -21,7 +21,7 @@
  */
 import { MultiError, NativeError } from '../errors.ts';
 import { binding, type NativeMulti } from './binding.ts';
-import { type Easy, type Home, insideOf } from './easy.ts';
+import { type Easy, type Home, insideOf, intOf } from './easy.ts';
 import { MultiCalls } from './multi-calls.ts';
 
 export { EasyError, McurlError, MultiError, NativeError } from '../errors.ts';
@@ -188,14 +188,14 @@ export class Multi<SocketData = unknown> {
   /** Sets who is told of sockets (CURLMOPT_SOCKETFUNCTION(3)), or null: nobody. Set it before the first `addHandle`. */
   setSocketFunction(called: SocketFunction<SocketData> | null): void {
     this.#enter('setSocketFunction', () => {
-      this.#socketFunction = called;
+      this.#socketFunction = functionOrNull('setSocketFunction', called);
     });
   }
 
   /** Sets who is told of times (CURLMOPT_TIMERFUNCTION(3)), or null: nobody, then poll `timeout()`. */
   setTimerFunction(called: TimerFunction | null): void {
     this.#enter('setTimerFunction', () => {
-      this.#timerFunction = called;
+      this.#timerFunction = functionOrNull('setTimerFunction', called);
     });
   }
 
@@ -247,11 +247,14 @@ export class Multi<SocketData = unknown> {
    * @throws MultiError with libcurl's code. After any but `CURLM_RECURSIVE_API_CALL` and `CURLM_BAD_SOCKET` the state of
    *   all transfers is uncertain: it throws again, without asking libcurl, until every handle has been removed; then new
    *   ones may be added.
+   * @throws TypeError when an argument is no int
    */
   socketAction(sockfd: number, evBitmask = 0): number {
     return this.#enter('socketAction', () => {
+      const fd = intOf('socketAction: sockfd', sockfd);
+      const events = intOf('socketAction: evBitmask', evBitmask);
       this.#refuseAfterFailure('socketAction');
-      const running = this.#native.socketAction(sockfd, evBitmask);
+      const running = this.#native.socketAction(fd, events);
       if (running < 0) throw this.#failed('socketAction', -running);
       return running;
     });
@@ -275,7 +278,7 @@ export class Multi<SocketData = unknown> {
    */
   assign(sockfd: number, data: SocketData | undefined): void {
     if (this.#isClosed) throw this.#error('assign', BAD_HANDLE);
-    const code = this.#native.assign(sockfd, data !== undefined);
+    const code = this.#native.assign(intOf('assign: sockfd', sockfd), data !== undefined);
     if (code !== 0) throw this.#error('assign', code);
     if (data === undefined) this.#socketData.delete(sockfd);
     else this.#socketData.set(sockfd, data);
@@ -318,7 +321,7 @@ export class Multi<SocketData = unknown> {
 
   /** libcurl's words for a CURLMcode (curl_multi_strerror(3)). */
   strerror(code: number): string {
-    return binding().NativeMulti.strerror(code);
+    return binding().NativeMulti.strerror(intOf('strerror: code', code));
   }
 
   /**
@@ -375,6 +378,11 @@ export class Multi<SocketData = unknown> {
   #error(name: string, code: number): MultiError {
     return new MultiError(CODE_NAMES[code] ?? `CURLM_${code}`, `${name}: ${this.strerror(code)}`);
   }
+}
+
+function functionOrNull<Called>(name: string, called: Called): Called {
+  if (called === null || typeof called === 'function') return called;
+  throw new TypeError(`${name} takes a function, or null for none`);
 }
 
 function messageOf(easy: Easy, result: number, remaining: number): MultiMessage {

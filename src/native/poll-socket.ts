@@ -1,6 +1,7 @@
 /** Watching a descriptor on Node's own loop, for which Node has no public way. */
 import { AsyncResource } from 'node:async_hooks';
 import { binding } from './binding.ts';
+import { intOf } from './easy.ts';
 
 /** A descriptor that is watched. It keeps the process running, and its callback alive, until it is closed. */
 export interface SocketPoll {
@@ -20,6 +21,7 @@ export interface SocketPoll {
  * @param what CURL_POLL_IN, OUT, INOUT or NONE
  * @param callback gets CURL_CSELECT_IN and CURL_CSELECT_OUT bits, as `socketAction` takes them; an error on the descriptor
  *   is told as both. An exception in it is an uncaught exception.
+ * @throws TypeError when an argument is none of its type
  * @throws Error with the system's `code` when the descriptor cannot be watched ('EBADF', 'EMFILE', …)
  */
 export function pollSocket(
@@ -27,5 +29,10 @@ export function pollSocket(
   what: number,
   callback: (evBitmask: number) => void,
 ): SocketPoll {
-  return new (binding().PollSocket)(sockfd, what, AsyncResource.bind(callback));
+  const fd = intOf('pollSocket: sockfd', sockfd);
+  return new (binding().PollSocket)(
+    fd,
+    intOf('pollSocket: what', what),
+    AsyncResource.bind(callback),
+  );
 }

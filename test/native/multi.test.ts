@@ -584,6 +584,26 @@ describe('what a socket or timer function throws', () => {
   });
 });
 
+it('what is no number or no function is refused before libcurl sees it', () => {
+  const { multi } = useDriver();
+  for (const value of [Number.NaN, 1.5, 2 ** 40, -(2 ** 31) - 1, '1', undefined, null, {}, 1n]) {
+    const wrong = value as number;
+    expect(() => multi.socketAction(wrong), `socketAction ${value}`).toThrow(TypeError);
+    expect(() => multi.assign(wrong, undefined), `assign ${value}`).toThrow(TypeError);
+    expect(() => multi.strerror(wrong), `strerror ${value}`).toThrow(TypeError);
+    if (value !== undefined) {
+      expect(() => multi.socketAction(-1, wrong), `events ${value}`).toThrow(TypeError);
+    }
+  }
+  expect(() => multi.socketAction(2 ** 40)).toThrow(
+    'socketAction: sockfd is not a whole number of 32 bits',
+  );
+  for (const value of ['no', 5, {}, undefined]) {
+    expect(() => multi.setSocketFunction(value as never), String(value)).toThrow(TypeError);
+    expect(() => multi.setTimerFunction(value as never), String(value)).toThrow(TypeError);
+  }
+});
+
 describe('addHandle and removeHandle', () => {
   it('refuse a handle that is inside, here or elsewhere, or freed', () => {
     const [one, other] = [new Multi(), new Multi()];

@@ -169,7 +169,11 @@ describe('pollSocket', () => {
     const file = openSync('/etc/hostname', 'r');
     onTestFinished(() => closeSync(file));
     expect(unwatchable(file)).toThrow(expect.objectContaining({ code: 'EPERM' }));
-    expect(() => pollSocket('1' as never, CURL_POLL_IN, () => {})).toThrow();
+    for (const wrong of [Number.NaN, 1.5, 2 ** 40, '1', undefined]) {
+      const value = wrong as number;
+      expect(() => pollSocket(value, CURL_POLL_IN, () => {}), `${wrong}`).toThrow(TypeError);
+      expect(() => pollSocket(0, value, () => {}), `what ${wrong}`).toThrow(TypeError);
+    }
     expect(() => pollSocket(1, CURL_POLL_IN, undefined as never)).toThrow(TypeError);
   });
 });
