@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, expectTypeOf, it, onTestFinished, test } from 'vitest';
 import { findCompiler } from '../../scripts/system-packages.mjs';
 import { INFO_NUMBERS, OPTION_KINDS } from '../../src/native/easy-options.ts';
+import * as values from '../../src/native/easy-values.ts';
 import {
   CURL_READFUNC_ABORT,
   CURL_READFUNC_PAUSE,
@@ -528,6 +529,37 @@ describe('functions', () => {
     expect(second).toBeGreaterThan(0);
     expect(first + second).toBe(200_000);
   });
+});
+
+test('values with names have the numbers of libcurl, and mcurl/multi has them', async () => {
+  expect(await import('../../src/native/multi.ts')).toMatchObject(values);
+  for (const family of ['HTTP_VERSION', 'AUTH', 'PROXY', 'SSLVERSION', 'USESSL']) {
+    const isMember = (name: string) => new RegExp(`^CURL_?${family}_`).test(name);
+    expect(Object.keys(values).filter(isMember).length, family).toBeGreaterThan(3);
+  }
+  const all = Object.entries(values).map(([name, value]) => `${name} ${value}`);
+  const lines = printedBy(
+    Object.keys(values)
+      .map((name) => `printf("${name} %ld\\n", (long)${name});`)
+      .join('\n'),
+  );
+  expect(lines).toEqual(all);
+});
+
+test('values with names are what their options take', async () => {
+  const origin = await useOrigin();
+  const { easy } = useGet(origin.url('/named'));
+  easy.setopt('HTTP_VERSION', values.CURL_HTTP_VERSION_1_0);
+  easy.setopt('HTTPAUTH', values.CURLAUTH_ANY & ~values.CURLAUTH_NTLM);
+  easy.setopt('HTTPAUTH', values.CURLAUTH_ONLY | values.CURLAUTH_BASIC);
+  easy.setopt('HTTPAUTH', values.CURLAUTH_BASIC);
+  easy.setopt('USERPWD', 'me:secret');
+  easy.setopt('SSLVERSION', values.CURL_SSLVERSION_TLSv1_2 | values.CURL_SSLVERSION_MAX_TLSv1_3);
+  easy.setopt('PROXYTYPE', values.CURLPROXY_SOCKS5_HOSTNAME);
+  easy.setopt('USE_SSL', values.CURLUSESSL_ALL);
+  expect((await run(easy)).result).toBe(CURLE_OK);
+  expect(origin.requests[0]?.headers).toHaveProperty('authorization');
+  expect(origin.requests[0]?.headers['connection']).not.toBe('keep-alive');
 });
 
 describe('infos', () => {
