@@ -85,7 +85,10 @@ function act(sockfd: number, events: number): void {
     else fetchPage(next, easy);
     while (waiting.length > 0 && bodies.size < AT_ONCE) fetchPage(waiting.shift() ?? '');
   }
-  if (bodies.size === 0) multi.cleanup();
+  if (bodies.size === 0) {
+    multi.cleanup();
+    clearTimeout(timer);
+  }
 }
 
 fetchPage(waiting.shift() ?? '');

@@ -43,7 +43,10 @@ export class MultiError extends McurlError {
   override name = 'MultiError';
 }
 
-/** A call of `Easy` failed: `code` is libcurl's name of the CURLcode ('CURLE_UNKNOWN_OPTION', …), or one of mcurl's own. */
+/**
+ * A call of `Easy` failed: `code` is libcurl's name of the CURLcode ('CURLE_UNKNOWN_OPTION', …), `CURLE_` and its number
+ * where options seldom fail so ('CURLE_36'), or one of mcurl's own.
+ */
 export class EasyError extends McurlError {
   override name = 'EasyError';
 }

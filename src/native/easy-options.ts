@@ -130,7 +130,8 @@ export interface EasyFunctions {
   SEEKFUNCTION: (offset: number, origin: number) => number | void;
   /**
    * Is told bytes so far and in all, 0 for unknown, about once a second and whenever data came
-   * (CURLOPT_XFERINFOFUNCTION); needs `NOPROGRESS` 0. A number other than 0, or an exception, ends the transfer with
+   * (CURLOPT_XFERINFOFUNCTION); needs `NOPROGRESS` 0. Nothing or 0: go on; `CURL_PROGRESSFUNC_CONTINUE`: go on, and
+   * libcurl draws its own meter on stderr, too; another number, or an exception, ends the transfer with
    * CURLE_ABORTED_BY_CALLBACK (42).
    */
   XFERINFOFUNCTION: (

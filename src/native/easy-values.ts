@@ -6,6 +6,8 @@ export const CURL_WRITEFUNC_PAUSE = 0x10000001;
 export const CURL_READFUNC_ABORT = 0x10000000;
 /** For a read function: pause the transfer until `pause(CURLPAUSE_CONT)`. */
 export const CURL_READFUNC_PAUSE = 0x10000001;
+/** For a progress function: go on, and libcurl draws its own meter on stderr, too. */
+export const CURL_PROGRESSFUNC_CONTINUE = 0x10000001;
 /** For `pause`: nothing is paused. */
 export const CURLPAUSE_CONT = 0;
 /** For `pause`: receiving is paused. */
@@ -14,7 +16,7 @@ export const CURLPAUSE_RECV = 1;
 export const CURLPAUSE_SEND = 4;
 /** For `pause`: both directions are paused. */
 export const CURLPAUSE_ALL = CURLPAUSE_RECV | CURLPAUSE_SEND;
-/** A transfer's result when it succeeded; others are libcurl's CURLcode numbers, see `Easy.strerror`. */
+/** A transfer's result when it succeeded; others are libcurl's CURLcode numbers, whose words `strerror` of an Easy has. */
 export const CURLE_OK = 0;
 
 /** For `HTTP_VERSION`: libcurl chooses; its default. */

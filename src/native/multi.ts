@@ -103,7 +103,7 @@ export interface MultiMessage {
   /** CURLMSG_DONE. */
   readonly msg: number;
   readonly easy: Easy;
-  /** CURLcode: CURLE_OK (0), or why it failed; `Easy.strerror` has the words. */
+  /** CURLcode: CURLE_OK (0), or why it failed; `easy.strerror(result)` has the words. */
   readonly result: number;
   /** Messages that are known to wait; more may come. */
   readonly remaining: number;
@@ -137,7 +137,7 @@ const RECURSIVE_API_CALL = 8;
  * A multi handle (curl_multi_init(3)), driven by `socketAction`.
  *
  * All methods but `assign` and `strerror` throw `CURLM_RECURSIVE_API_CALL` inside the functions that libcurl calls on behalf
- * of this Multi, and nothing happens. What a socket or timer function throws is kept, and the call of the program's during
+ * of this Multi, and nothing happens; of an Easy `getinfo`, `pause` and most of `setopt` may be called there. What a socket or timer function throws is kept, and the call of the program's during
  * which it was thrown throws it at its end; after several the first one.
  *
  * A Multi keeps the Easies inside it alive, and they keep it. When the program lets go of all of them with transfers in
@@ -203,8 +203,10 @@ export class Multi<SocketData = unknown> {
    * Adds an Easy (curl_multi_add_handle(3)); its transfer starts at the next `socketAction`. The timer function is called
    * with 0 meanwhile.
    *
-   * @throws MultiError `CURLM_ADDED_ALREADY`, `CURLM_BAD_EASY_HANDLE` after its cleanup, or after a failure of
-   *   `socketAction` that failure's code, until all handles are removed
+   * @throws MultiError `CURLM_ADDED_ALREADY`, `CURLM_BAD_EASY_HANDLE` after its cleanup, `CURLM_RECURSIVE_API_CALL` inside a
+   *   function of its own, or after a failure of `socketAction` that failure's code, until all handles are removed. Any other
+   *   code is libcurl's (`CURLM_OUT_OF_MEMORY`, …): the Easy is not inside, and when others are it counts as a failure of
+   *   `socketAction`.
    */
   addHandle(easy: Easy): void {
     this.#enter('addHandle', () => {
@@ -326,7 +328,8 @@ export class Multi<SocketData = unknown> {
 
   /**
    * Removes every Easy, which stay usable, closes all connections and frees the handle (curl_multi_cleanup(3)). The socket
-   * function is told of each watched socket with CURL_POLL_REMOVE. A second call does nothing.
+   * function is told of each watched socket with CURL_POLL_REMOVE. A second call does nothing. Stop your timer yourself: the
+   * timer function is not always told -1, and `socketAction` throws from then on.
    */
   cleanup(): void {
     if (this.#isClosed) return;

@@ -11,7 +11,7 @@ const text = read('multi-socket.ts');
 test('its types are right, and those of the crawler, in a strict project', () => {
   const consumer = useConsumer({ 'multi-socket.ts': text, 'crawler.ts': read('crawler.ts') });
   expect(consumer.typeErrors()).toBe('');
-});
+}, 120_000);
 
 test('takes the eight steps in order', () => {
   expect([...text.matchAll(/^\/\/ (\d)\. /gm)].map(([, step]) => Number(step))).toEqual([

@@ -1,6 +1,7 @@
 /** Watching descriptors on Node's loop. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
@@ -160,6 +161,22 @@ describe('pollSocket', () => {
       far.write('x');
     });
     expect(order).toEqual(['tick', 'microtask', 'immediate']);
+  });
+
+  it('keeps the process running while it watches for something', async () => {
+    const script = `
+      import { pollSocket } from 'mcurl/multi';
+      const poll = pollSocket(0, 1, () => { console.log('told'); poll.update(0); });
+      console.log('watching');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let printed = '';
+    child.stdout.on('data', (text) => {
+      printed += text;
+      if (printed === 'watching\n') child.stdin.write('x');
+    });
+    const [code] = await once(child, 'close');
+    expect({ code, printed }).toEqual({ code: 0, printed: 'watching\ntold\n' });
   });
 
   it('refuses what cannot be watched, with the system’s code', () => {

@@ -5,6 +5,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { onTestFinished } from 'vitest';
 import { useTmp } from './tmp.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,6 +39,7 @@ export function useConsumer(files: Readonly<Record<string, string>>, packages: s
       const text = ts.transpileModule(files[name] ?? '', { compilerOptions: options }).outputText;
       writeFileSync(join(directory, 'run.mjs'), text);
       const child = spawn(process.execPath, ['run.mjs', ...args], { cwd: directory });
+      onTestFinished(() => void child.kill('SIGKILL'));
       let stdout = '';
       let stderr = '';
       child.stdout.setEncoding('utf8').on('data', (piece: string) => {
