@@ -91,7 +91,11 @@ export class Evidence {
   whole = new Map();
   /** Sizes of the .part files, by the final name. @type {Map<string, number>} */
   parts = new Map();
-  /** What a power cut took from under final names: their inodes, undefined when nothing is left. @type {Map<string, number | undefined>} */
+  /**
+   * What a power cut once took from under final names: its inode, undefined when nothing was left. Until the journal has
+   * the new file done it may be fetched once more.
+   * @type {Map<string, number | undefined>}
+   */
   lost = new Map();
   /** Names whose .part is there while a power cut took the journal's word of it. @type {Set<string>} */
   adrift = new Set();
@@ -129,16 +133,14 @@ export class Evidence {
         this.parts.set(name.slice(0, -'.part'.length), stat.size);
         continue;
       }
-      if (this.lost.has(name)) {
-        if (this.lost.get(name) === stat.ino) continue;
-        this.lost.delete(name);
-      }
+      if (this.lost.get(name) === stat.ino) continue;
       const known = before.get(name);
       if (known?.inode === stat.ino && known.changedMs === stat.ctimeMs) {
         this.whole.set(name, known);
         continue;
       }
-      if (known !== undefined) throw new Violation(`${name} was whole and was written again`);
+      if (known !== undefined && !this.lost.has(name))
+        throw new Violation(`${name} was whole and was written again`);
       const bytes = readFileSync(path);
       const contents = this.#identify(bytes);
       if (contents.length === 0) {

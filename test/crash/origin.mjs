@@ -65,9 +65,9 @@ export const VALIDATORS = {
 };
 
 export const RANGES = {
-  right: 60,
+  right: 50,
   ignored: 6,
-  'If-Range ignored': 10,
+  'If-Range ignored': 25,
   'If-Range ignored, no validators': 4,
   shifted: 3,
   'from 0': 3,

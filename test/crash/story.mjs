@@ -38,7 +38,7 @@ const SYNCED_BYTES = 66 * 1024 * 1024;
 const HANG_MS = 60_000;
 
 /** When a run is killed, with how often each is drawn. */
-const MOMENTS = { time: 18, sent: 18, answered: 12, name: 14, journal: 10, call: 28 };
+const MOMENTS = { time: 18, sent: 26, answered: 12, name: 14, journal: 10, call: 28 };
 
 /** System calls between which a kill can leave something behind, with the most that a thread makes of each. */
 const CALLS = {
@@ -359,7 +359,8 @@ export class Story {
     const missing = new Map();
     for (const { file } of this.#list) missing.set(file, (missing.get(file) ?? 0) + 1);
     const single = new Set([...missing].filter(([, count]) => count === 1).map(([file]) => file));
-    for (const { contents } of this.#evidence.whole.values()) {
+    for (const [name, { contents }] of this.#evidence.whole) {
+      if (this.#evidence.lost.has(name)) continue;
       const [content, other] = contents;
       if (content !== undefined && other === undefined) {
         missing.set(content.file, (missing.get(content.file) ?? 0) - 1);
@@ -409,7 +410,7 @@ export class Story {
 
   #changeFiles() {
     const lot = this.#lot;
-    const chance = lot.pick([0, 0.2, 0.6]);
+    const chance = lot.pick([0, 0.2, 0.7]);
     for (const file of this.#world.files) {
       if (!lot.has(chance)) continue;
       file.current = lot.pick(file.versions);

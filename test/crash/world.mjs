@@ -59,7 +59,7 @@ export function makeWorld(lot, isHuge) {
     { default: [], named: ['--journal', 'named-journal'], none: ['--no-journal'] }[journal],
   ].flat();
 
-  const counts = { small: lot.whole(3, 50), middle: lot.whole(0, 4), large: lot.whole(1, 5) };
+  const counts = { small: lot.whole(3, 50), middle: lot.whole(0, 4), large: lot.whole(1, 6) };
   /** @type {File[]} */
   const files = [];
   /** @type {Set<string>} */
