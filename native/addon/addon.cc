@@ -141,6 +141,7 @@ std::unique_ptr<mcurl::Extras> extras(const Napi::Object& from) {
   if (text(from, "resumeBy") == "size") to->resumeBy = mcurl::ResumeBy::kSize;
   to->trustedBytes = static_cast<int64_t>(number(from, "trustedBytes", -1));
   to->doneBytes = static_cast<int64_t>(number(from, "doneBytes", -1));
+  to->mayReplace = flag(from, "mayReplace");
   to->known = mcurl::Version::parse(text(from, "knownVersion"));
   if (const std::string checksum = text(from, "checksum"); !checksum.empty()) {
     to->checksum = mcurl::Checksum::parse(checksum);

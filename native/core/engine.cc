@@ -122,8 +122,8 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->queuedNs = now;
     target->serial = given.serial;
     target->wasPlanned = given.isJournalled;
-    target->mayReplace = overwrite_;
     target->extras = std::move(given.extras);
+    target->mayReplace = overwrite_ || (target->extras && target->extras->mayReplace);
     if (given.isRetry) {
       if (!target->extras) target->extras = std::make_unique<Extras>();
       target->extras->mayHavePart = true;

@@ -201,6 +201,8 @@ export interface TargetExtras {
   readonly trustedBytes?: number;
   /** The journal is done with it: a file of that size is whole, one of another size is replaced. */
   readonly doneBytes?: number;
+  /** Nothing vouches for a file that is there: it is fetched again and replaced. Default false. */
+  readonly mayReplace?: boolean;
   /** `sha-256=hex`; also sha-512, sha-1, md5. */
   readonly checksum?: string;
   /** Version of the file that is there, for `ifModified`; else its extended attribute tells. */

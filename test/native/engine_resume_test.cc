@@ -381,6 +381,25 @@ TEST("what the journal is done with counts when its size is right, and is fetche
   CHECK_EQ(server.requests().size(), 2U);
 }
 
+TEST("a file that nothing vouches for is fetched again and replaced") {
+  Server server;
+  test::Scratch scratch;
+  for (const char* name : {"0", "1"}) scratch.write(name, "");
+  Job job{{}, scratch.path()};
+  for (const uint32_t id : {0U, 1U}) {
+    mcurl::Extras extras{.mayReplace = id == 1};
+    job.add({.id = id,
+             .url = server.url("/bytes/5"),
+             .name = std::to_string(id),
+             .extras = std::make_unique<mcurl::Extras>(std::move(extras))});
+  }
+  const auto ended = job.await(2);
+  CHECK_EQ(ended.at(0).reason(), Reason::kExists);
+  CHECK_EQ(ended.at(1).reason(), Reason::kDone);
+  CHECK_EQ(scratch.read("0"), "");
+  CHECK(scratch.read("1") == test::content("/bytes/5", 5));
+}
+
 TEST("a retry replaces what its first attempt was to replace") {
   for (const bool ifModified : {false, true}) {
     Server server;
