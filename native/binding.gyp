@@ -66,6 +66,8 @@
             '-Wl,--wrap=socket',
             '-Wl,--wrap=clock_gettime',
             '-Wl,--wrap=write',
+            '-Wl,--wrap=fsync',
+            '-Wl,--wrap=fdatasync',
           ],
         },
       ],

@@ -16,11 +16,23 @@ Fault tmpFile;
 Fault linkAt;
 Fault socket;
 Fault write;
+Fault sync;
 Fault clock;
 
 namespace {
+std::atomic<const std::function<void(int)>*> seen{nullptr};
 std::atomic<curl_version_info_data*> pretended{nullptr};
+
+int synced(int (*real)(int), int fd) {
+  if (const auto* see = seen.load()) (*see)(fd);
+  if (!sync.isDue()) return real(fd);
+  errno = sync.code();
+  return -1;
 }
+}  // namespace
+
+Seen::Seen(std::function<void(int fd)> see) : see_{std::move(see)} { seen = &see_; }
+Seen::~Seen() { seen = nullptr; }
 
 Pretended::Pretended(curl_version_info_data info) : info_{info} { pretended = &info_; }
 Pretended::~Pretended() { pretended = nullptr; }
@@ -96,6 +108,12 @@ ssize_t __wrap_write(int fd, const void* data, size_t size) {
   }
   return __real_write(fd, data, size);
 }
+
+int __real_fsync(int);
+int __wrap_fsync(int fd) { return fault::synced(__real_fsync, fd); }
+
+int __real_fdatasync(int);
+int __wrap_fdatasync(int fd) { return fault::synced(__real_fdatasync, fd); }
 
 int __real_clock_gettime(clockid_t, timespec*);
 int __wrap_clock_gettime(clockid_t clock, timespec* now) {

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include <atomic>
+#include <functional>
 
 namespace fault {
 
@@ -47,6 +48,7 @@ extern Fault tmpFile;       // an errno of open with O_TMPFILE
 extern Fault linkAt;        // an errno
 extern Fault socket;        // an errno
 extern Fault write;         // an errno
+extern Fault sync;          // an errno, of fsync and fdatasync
 extern Fault clock;         // seconds that CLOCK_REALTIME is wrong by
 
 // Arms one fault for the length of a block.
@@ -62,6 +64,19 @@ class Armed {
 
  private:
   Fault& fault_;
+};
+
+// Shows each fsync and fdatasync to a test just before it is made, for the length of a block: `see`
+// gets the descriptor, on whichever thread syncs.
+class Seen {
+ public:
+  explicit Seen(std::function<void(int fd)> see);
+  Seen(const Seen&) = delete;
+  Seen& operator=(const Seen&) = delete;
+  ~Seen();
+
+ private:
+  const std::function<void(int fd)> see_;
 };
 
 // Lets the core meet another libcurl for the length of a block: what curl_version_info says.

@@ -34,6 +34,7 @@ struct Bed final : Sink::Listener {
 
   void onSinkFinished(Sink&, bool isPublished) noexcept override {
     ++finished;
+    told += "told ";
     published = isPublished;
   }
 
@@ -61,6 +62,7 @@ struct Bed final : Sink::Listener {
   const std::string name = "a";
   int finished = 0;
   bool published = false;
+  std::string told;  // what Syncs saw, and when the end came
 };
 
 // What a budget has left, by taking it.
@@ -289,6 +291,26 @@ struct JournalBed {
   Bed bed;
 };
 
+// The file behind a descriptor: its name, "#" while it has none, "." for the directory.
+std::string nameOf(const Scratch& scratch, int fd) {
+  char path[256];
+  const ssize_t size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, 256);
+  const std::string found{path, static_cast<size_t>(std::max<ssize_t>(size, 0))};
+  if (found == scratch.path()) return ".";
+  const std::string name = found.substr(found.rfind('/') + 1);
+  return name.starts_with('#') ? "#" : name;
+}
+
+// Writes down each sync: of which file, and how large "a" is just before it.
+struct Syncs {
+  Bed& bed;
+  const fault::Seen seen{[this](int fd) {
+    const std::string size =
+        bed.scratch.has("a") ? std::to_string(bed.scratch.read("a").size()) : "";
+    bed.told += nameOf(bed.scratch, fd) + "(" + size + ") ";
+  }};
+};
+
 std::string attribute(const std::string& path, const char* name) {
   char value[256];
   const ssize_t size = ::getxattr(path.c_str(), name, value, sizeof value);
@@ -373,9 +395,25 @@ TEST("the journal learns how much of a large body is on the disk") {
   Sink sink{bed.output, &bed.loop, bed.name, 3, false};
   const int64_t size = (64 << 20) + 100;
   sink.expect(size, tagged(size, "\"e\""));
+  std::string before;
+  const fault::Seen seen{
+      [&](int fd) { before += nameOf(bed.scratch, fd) + ": " + journal.lines(); }};
   CHECK(bed.write(sink, std::string(static_cast<size_t>(size) - 50, 'x'), 1 << 20));
   uv_run(&bed.loop, UV_RUN_DEFAULT);
-  CHECK(journal.lines().ends_with("\n{\"durable\":3,\"size\":67108864}\n"));
+  CHECK_EQ("a.part: " + journal.lines(), before + "{\"durable\":3,\"size\":67108864}\n");
+}
+
+TEST("what could not be synced is not told to be on the disk") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  Sink sink{bed.output, &bed.loop, bed.name, 3, false};
+  const int64_t size = (64 << 20) + 100;
+  sink.expect(size, tagged(size, "\"e\""));
+  const fault::Armed armed{fault::sync, EIO};
+  CHECK(bed.write(sink, std::string(static_cast<size_t>(size) - 50, 'x'), 1 << 20));
+  uv_run(&bed.loop, UV_RUN_DEFAULT);
+  CHECK_EQ(fault::sync.fired(), 1U);
+  CHECK_EQ(journal.lines().find("durable"), std::string::npos);
 }
 
 TEST("a sync that outlives its sink tells nothing of the next one's bytes") {
@@ -389,6 +427,79 @@ TEST("a sync that outlives its sink tells nothing of the next one's bytes") {
   }
   uv_run(&bed.loop, UV_RUN_DEFAULT);
   CHECK_EQ(journal.lines().find("durable"), std::string::npos);
+}
+
+TEST("--durable syncs a body, then its name, then tells the end; without it nothing is synced") {
+  for (const size_t size : {size_t{0}, size_t{5}, kMaxHeld + 5}) {
+    for (const bool isDurable : {true, false}) {
+      Bed bed;
+      const Syncs syncs{bed};
+      Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+      CHECK(bed.write(sink, std::string(size, 'x')));
+      CHECK(bed.finish(sink, {.isDurable = isDurable}));
+      const std::string body = size > kMaxHeld ? "a.part() " : "#() ";
+      const std::string name = ".(" + std::to_string(size) + ") ";
+      CHECK_EQ(bed.told, (isDurable ? body + name : "") + "told ");
+    }
+  }
+}
+
+TEST("--durable syncs what replaces another file, by way of .part") {
+  for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
+    Bed bed;
+    bed.scratch.write("a", "old");
+    const Syncs syncs{bed};
+    const fault::Armed armed{fault::tmpFile, EOPNOTSUPP};
+    Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+    CHECK(bed.write(sink, std::string(size, 'x')));
+    CHECK(bed.finish(sink, {.isDurable = true, .mayReplace = true}));
+    CHECK_EQ(bed.told, "a.part(3) .(" + std::to_string(size) + ") told ");
+  }
+}
+
+TEST("--durable syncs a body before a server's name is asked for, and that name as it is given") {
+  Bed bed;
+  const Syncs syncs{bed};
+  Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+  CHECK(bed.write(sink, "x"));
+  CHECK(bed.finish(sink, {.isDurable = true}, true));
+  mcurl::LocalError error;
+  CHECK(bed.output.directory.publishAs("a", "a", {.isDurable = true}, error));
+  CHECK_EQ(bed.told, "a.part() told .(1) ");
+}
+
+TEST("what cannot be synced is no success with --durable") {
+  for (const size_t size : {size_t{5}, kMaxHeld + 5}) {
+    for (const unsigned which : {1U, 2U}) {  // the body, the directory
+      Bed bed;
+      Sink sink{bed.output, &bed.loop, bed.name, -1, false};
+      CHECK(bed.write(sink, std::string(size, 'x')));
+      const fault::Armed armed{fault::sync, EIO, which, 1};
+      CHECK(!bed.finish(sink, {.isDurable = true}));
+      CHECK_EQ(fault::sync.fired(), 1U);
+      CHECK_EQ(sink.error().osErrno, EIO);
+      CHECK_EQ(bed.scratch.has("a"), which == 2);
+    }
+  }
+}
+
+TEST("the line that disowns old bytes is on the disk before they are thrown away") {
+  JournalBed journal;
+  Bed& bed = journal.bed;
+  bed.scratch.write("a.part", "old");
+  std::string seen;
+  const fault::Seen sees{[&](int fd) {
+    seen += nameOf(journal.scratch, fd) + ": " + journal.lines() + bed.scratch.read("a.part");
+  }};
+  Sink sink{bed.output, &bed.loop, bed.name, 7, true};
+  sink.expect(kMaxHeld + 1, tagged(kMaxHeld + 1, "\"e\""));
+  {
+    const fault::Armed armed{fault::sync, EIO, 1, 1};
+    CHECK(!bed.write(sink, "new"));
+  }
+  CHECK_EQ(seen, "journal: {\"began\":7,\"name\":\"a\",\"version\":\"\",\"total\":-1}\nold");
+  CHECK_EQ(sink.error().osErrno, EIO);
+  CHECK_EQ(bed.scratch.read("a.part"), "old");
 }
 
 TEST("a body with a wrong hash gets no name and leaves nothing, or NAME.bad") {
