@@ -78,7 +78,7 @@ export class Targets {
 
 /** What the core is to know of an entry that has options, or that an earlier run knew; undefined of any other. */
 export function extrasOf(
-  { url, key }: PlannedEntry,
+  { url, key, mirrors }: PlannedEntry,
   checksum: string | undefined,
   known: Journalled | undefined,
   { resumeBy }: FetchOptions,
@@ -91,12 +91,29 @@ export function extrasOf(
   return {
     ...(key === url ? undefined : { entry: key }),
     ...(checksum === undefined ? undefined : { checksum }),
-    ...(version === undefined ? undefined : { version }),
-    ...(version === undefined || resumeBy !== 'size' ? undefined : { resumeBy }),
+    ...(version === undefined ? undefined : begun(version, mirrors, checksum, resumeBy)),
     ...(trustedBytes === undefined ? undefined : { trustedBytes }),
     ...(doneBytes === undefined ? undefined : { doneBytes }),
     ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
   };
+}
+
+/** What may be continued of a version; of an entry with mirrors another server may have begun it. */
+function begun(
+  version: string,
+  mirrors: readonly string[] | undefined,
+  checksum: string | undefined,
+  resumeBy: FetchOptions['resumeBy'],
+): TargetExtras {
+  if (mirrors === undefined) {
+    return { version, ...(resumeBy === 'size' ? { resumeBy } : undefined) };
+  }
+  // RFC 9110 8.8.3 and 8.8.2.2: a date is one server's own; a strong ETag may be compared, a checksum settles it.
+  if (checksum !== undefined) {
+    return { version, resumeBy: 'size' };
+  }
+  const [total = '', etag = ''] = version.split('\t');
+  return { version: etag === '' ? '' : `${total}\t${etag}\t` };
 }
 
 /** The target with the URL whose turn it is. */
@@ -118,19 +135,14 @@ export function resumable(
 ): TargetExtras {
   const { trustedBytes, version: _, ...extras } = target.extras ?? {};
   const version = record.reason === REASON.integrity ? '' : (details?.version ?? '');
-  const by = resumeBy === 'size' ? { resumeBy } : undefined;
   // What this attempt wrote is trusted; what it did not touch, as before.
   const trusted =
     trustedBytes === undefined || record.sizeDelivered > 0 ? undefined : { trustedBytes };
-  if (url === target.url) {
-    return { ...extras, ...by, ...trusted, version };
+  if (url === target.url && target.mirrors !== undefined) {
+    // It is this server's own; `extras` says how what an earlier run left may be continued.
+    return { ...extras, ...trusted, version };
   }
-  // RFC 9110 8.8.3 and 8.8.2.2: a date is one server's own; a strong ETag may be compared, a checksum settles it.
-  if (extras.checksum !== undefined) {
-    return { ...extras, ...trusted, version, resumeBy: 'size' };
-  }
-  const [total = '', etag = ''] = version.split('\t');
-  return { ...extras, ...trusted, version: etag === '' ? '' : `${total}\t${etag}\t` };
+  return { ...extras, ...trusted, ...begun(version, target.mirrors, extras.checksum, resumeBy) };
 }
 
 /** Which target an outcome is about. */

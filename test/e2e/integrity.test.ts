@@ -128,6 +128,35 @@ describe('mirrors', () => {
     expect(other.requests[0]?.headers['range']).toBe(continues ? 'bytes=600000-' : undefined);
     expect(bytesOf('a').equals(content('/a', size))).toBe(true);
   });
+
+  it.each<[string, string, string, string[], boolean]>([
+    [
+      'do not continue what another began in an earlier run, by a date',
+      '/b',
+      `modified=${OLD}`,
+      [],
+      false,
+    ],
+    ['nor by --resume-by size', '/b', `modified=${OLD}`, ['--resume-by', 'size'], false],
+    ['but by a strong ETag', '/a', `etag&modified=${OLD}`, [], true],
+    ['and by a checksum', '/a', `modified=${OLD}`, ['checksum'], true],
+  ])('%s', async (_, secondPath, query, how, continues) => {
+    const size = 1_000_000;
+    const other = await useOrigin();
+    const first = origin.url(`/a?size=${size}&times=1&status=503&${query}`);
+    const second = other.url(`${secondPath}?size=${size}&stall=600000&${query}`);
+    const lines = [`${first}\t${second}`];
+    if (how[0] === 'checksum') lines.push(` checksum=sha-256=${sha256('/a', size)}`);
+    const args = how[0] === 'checksum' ? [] : how;
+    const run = startFetch(lines, args, { cwd });
+    await vi.waitFor(() => expect(statSync(join(out, 'a.part')).size).toBe(600_000), 10_000);
+    run.child.kill('SIGKILL');
+    await run.finished;
+    const { code, stderr } = await runFetch(lines, args, { cwd });
+    expect(code, stderr).toBe(0);
+    expect(origin.requests[1]?.headers['range']).toBe(continues ? 'bytes=600000-' : undefined);
+    expect(bytesOf('a').equals(content('/a', size))).toBe(true);
+  });
 });
 
 describe('--manifest', () => {
