@@ -1,5 +1,5 @@
 /** What the ends of targets leave behind: counts, lines in the journal, the manifest, the list of those that failed. */
-import { lstatSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
 import { RECORD_FLAG } from '../native/binding.ts';
@@ -83,6 +83,15 @@ export class Ends {
       // It is there no more, or may not be read.
       () => manifest.pass(urlnum),
     );
+  }
+
+  /** Nobody goes on with what that file's `.part` has. One that cannot be removed stays. */
+  dropPart(name: string): void {
+    try {
+      unlinkSync(join(this.#directory, `${name}.part`));
+    } catch {
+      // Most often there is none.
+    }
   }
 
   count(outcome: Outcome): void {

@@ -1,7 +1,5 @@
 /** The conductor: records out of the engine, retries back to it, outcomes out. What goes in is the reader's. */
-import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
 import {
   type Details,
@@ -262,7 +260,7 @@ export class Conductor {
         this.#writeName(target, name) ??
         this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
       if (failure?.osErrno === constants.errno.EEXIST) {
-        rmSync(join(this.#place.directory, `${target.name}.part`), { force: true });
+        this.#ends.dropPart(target.name);
         this.#skip({ ...target, name }, 'exists', at);
         return;
       }
@@ -317,7 +315,11 @@ export class Conductor {
   }
 
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
-    const { id, serial, isDone } = target;
+    const { id, serial, name, isDone, isJournalled } = target;
+    if (isJournalled && !isDone) {
+      // An earlier run may have begun to replace that file.
+      this.#ends.dropPart(name);
+    }
     const before = this.#ends.writeSkip(target, serial, isDone);
     if (this.#isPlain) {
       this.stats.skipped += 1;

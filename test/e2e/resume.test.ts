@@ -202,6 +202,20 @@ it('--overwrite that was killed goes on where it was, and begins anew after it h
   expect(asked()).toEqual(['/a', '/a', '/a', '/b', '/b', '/gone', '/gone']);
 });
 
+it.each([['--overwrite'], ['--if-modified']])(
+  'what a killed %s began does not stay when its file is skipped after all',
+  async (option) => {
+    mkdirSync(out);
+    writeFileSync(join(out, 'a'), 'old');
+    await runKilled([url('etag')], [option]);
+    const { code, stderr, names } = await runFetch([url('etag')], [], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(names).toEqual(['a']);
+    expect(bytesOf('a').toString()).toBe('old');
+    expect(origin.requests).toHaveLength(1);
+  },
+);
+
 describe('a retry', () => {
   it('continues what came before it, and --json tells from where', async () => {
     const line = origin.url(`/a?size=${SIZE}&times=1&cut=${CUT}&etag`);
