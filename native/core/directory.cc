@@ -205,12 +205,30 @@ bool Directory::hasPart(const char* name) const {
   return ::faccessat(fd_.get(), partName(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int64_t Directory::partSize(const char* name) const {
-  struct stat status {};
-  if (::fstatat(fd_.get(), partName(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-      !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || status.st_nlink != 1)
-    return 0;
-  return status.st_size;
+namespace {
+std::string idOf(const struct statx& status) {
+  std::string id = std::to_string(status.stx_ino);
+  if ((status.stx_mask & STATX_BTIME) != 0) {
+    const statx_timestamp& birth = status.stx_btime;
+    id += '-' + std::to_string(birth.tv_sec) + '.' + std::to_string(birth.tv_nsec);
+  }
+  return id;
+}
+}  // namespace
+
+Directory::Part Directory::part(const char* name) const {
+  struct statx status {};
+  if (::statx(fd_.get(), partName(name).c_str(), AT_SYMLINK_NOFOLLOW,
+              STATX_BASIC_STATS | STATX_BTIME, &status) != 0 ||
+      !S_ISREG(status.stx_mode) || status.stx_uid != ::geteuid() || status.stx_nlink != 1)
+    return {};
+  return {static_cast<int64_t>(status.stx_size), ::mcurl::idOf(status)};
+}
+
+std::string Directory::idOf(const Fd& part) {
+  struct statx status {};
+  if (::statx(part.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0) return {};
+  return ::mcurl::idOf(status);
 }
 
 Fd Directory::openPart(const char* name, LocalError& error) const {
@@ -301,11 +319,14 @@ bool Directory::keepBad(const char* name) const {
   return rename(partName(name).c_str(), (std::string{name} + ".bad").c_str(), false);
 }
 
-std::string Directory::versionOf(const char* name) const {
+std::string Directory::versionOf(const char* name, int64_t& size) const {
   const Fd fd{openBeneath(fd_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return {};
+  size = status.st_size;
   char text[2048];
-  const ssize_t size = fd ? ::fgetxattr(fd.get(), kVersionAttribute, text, sizeof text) : -1;
-  return size > 0 ? std::string{text, static_cast<size_t>(size)} : std::string{};
+  const ssize_t length = ::fgetxattr(fd.get(), kVersionAttribute, text, sizeof text);
+  return length > 0 ? std::string{text, static_cast<size_t>(length)} : std::string{};
 }
 
 Fd openLocked(const std::string& path, bool isDirectory) {
@@ -318,6 +339,10 @@ Fd openLocked(const std::string& path, bool isDirectory) {
     struct stat opened {};
     if (!fd || ::fstat(fd.get(), &opened) != 0) return fail(errno);
     if (!isDirectory && !S_ISREG(opened.st_mode)) return fail(EINVAL);
+    // Whoever owns a journal can read the URLs in it, and says what is whole.
+    if (!isDirectory && opened.st_uid != ::geteuid())
+      throw std::system_error(EPERM, std::generic_category(), path + " belongs to another user");
+    if (!isDirectory && (opened.st_mode & 077) != 0) static_cast<void>(::fchmod(fd.get(), 0600));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return fail(errno);
       return fd;  // a file system without locks: nothing to ask

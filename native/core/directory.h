@@ -52,8 +52,14 @@ class Directory {
   // Something is called NAME.part.
   bool hasPart(const char* name) const;
 
-  // Bytes in NAME.part, when it may be ours; else 0.
-  int64_t partSize(const char* name) const;
+  // NAME.part, when it may be ours; else without size.
+  struct Part {
+    int64_t size = 0;
+    std::string id{};  // its inode and time of birth, which no other file has
+  };
+  Part part(const char* name) const;
+  // Of an open one.
+  static std::string idOf(const Fd& part);
 
   // NAME.part as it is, made when it is missing, at its beginning; locked and known to be ours. No
   // Fd with `error` set.
@@ -76,8 +82,9 @@ class Directory {
   void removePart(const char* name) const;
   bool keepBad(const char* name) const;
 
-  // What publish left in user.mcurl.version of a file; empty when there is none.
-  std::string versionOf(const char* name) const;
+  // What publish left in user.mcurl.version of a file; empty when there is none. `size`: of the
+  // file.
+  std::string versionOf(const char* name, int64_t& size) const;
 
   // A file or name of ours got no extended attributes, because the file system has none.
   bool lacksAttributes() const noexcept { return lacksAttributes_; }

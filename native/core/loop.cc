@@ -245,8 +245,11 @@ bool Loop::isThere(Target& target) {
   if (existing == Directory::Existing::kBefore && shared_.output.options.ifModified) {
     if (!target.extras) target.extras = std::make_unique<Extras>();
     Version& known = target.extras->known;
-    if (known.etag.empty() && known.lastModified.empty())
-      known = Version::parse(directory.versionOf(name));
+    if (known.etag.empty() && known.lastModified.empty()) {
+      int64_t size = -1;
+      known = Version::parse(directory.versionOf(name, size));
+      if (known.total != size) known = {};  // it was shortened, or written to, since
+    }
     target.mayReplace = true;
     return false;
   }

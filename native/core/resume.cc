@@ -10,13 +10,13 @@
 namespace mcurl {
 namespace {
 
-// RFC 9110 8.8.3: entity-tag without the weak prefix.
+// RFC 9110 8.8.3: entity-tag without the weak prefix; in ASCII, as the journal is UTF-8.
 bool isStrongEtag(std::string_view text) {
   constexpr size_t kMost = 1024;
   if (text.size() < 2 || text.size() > kMost || text.front() != '"' || text.back() != '"')
     return false;
   return std::all_of(text.begin() + 1, text.end() - 1,
-                     [](unsigned char c) { return c == 0x21 || (c >= 0x23 && c != 0x7f); });
+                     [](unsigned char c) { return c == 0x21 || (c >= 0x23 && c < 0x7f); });
 }
 
 bool isDate(const std::string& text) {
@@ -62,7 +62,8 @@ const std::string& Version::ifRange() const noexcept {
 
 std::string Version::text() const {
   return std::to_string(total) + '\t' + etag + '\t' +
-         (lastModified.empty() || isDateStrong ? "" : "W/") + lastModified;
+         (lastModified.empty() || isDateStrong ? "" : "W/") + lastModified +
+         (file.empty() ? "" : '\t' + file);
 }
 
 Version Version::parse(std::string_view text) {
@@ -74,7 +75,9 @@ Version Version::parse(std::string_view text) {
   if (total) version.total = *total;
   const std::string_view etag = text.substr(first + 1, second - first - 1);
   if (isStrongEtag(etag)) version.etag = etag;
-  std::string_view date = text.substr(second + 1);
+  const size_t third = std::min(text.find('\t', second + 1), text.size());
+  std::string_view date = text.substr(second + 1, third - second - 1);
+  if (third < text.size()) version.file = text.substr(third + 1);
   version.isDateStrong = !date.starts_with("W/");
   if (!version.isDateStrong) date.remove_prefix(2);
   version.lastModified = date;

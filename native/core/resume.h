@@ -17,14 +17,15 @@ struct Version {
   std::string etag;    // with its quotes; empty unless strong
   std::string lastModified;
   bool isDateStrong = false;  // RFC 9110 8.8.2.2
+  std::string file;           // which .part has bytes of it (Directory::Part::id); empty: any
 
   // Something tells this version from others, and its size is known.
   bool canResume() const noexcept { return total > 0 && (!etag.empty() || isDateStrong); }
   // The value of If-Range; empty when nothing strong is known.
   const std::string& ifRange() const noexcept;
 
-  // `total TAB etag TAB lastModified`, the date marked by `W/` when it is weak: how a version
-  // crosses the border and lies in the journal.
+  // `total TAB etag TAB lastModified`, the date marked by `W/` when it is weak, and `TAB file` when
+  // one is known: how a version crosses the border and lies in the journal.
   std::string text() const;
   // Nothing of it that cannot be told is believed: a text of another form is no version.
   static Version parse(std::string_view text);

@@ -12,12 +12,11 @@ namespace mcurl {
 // gone: another attempt may have begun another version since.
 struct Sink::Sync {
   uv_work_t work{};
+  Sink& sink;
+  std::shared_ptr<bool> isAlive;
   Fd fd;
   int64_t size;
-  double serial;
-  const Journal& journal;
-  std::shared_ptr<bool> isAlive;
-  bool isDone = false;
+  int osErrno = 0;
 };
 
 void Sink::expect(int64_t size, Version version) {
@@ -39,6 +38,7 @@ bool Sink::continueAt(int64_t offset, Version version, bool trusted) noexcept {
       return false;
     }
     version_ = std::move(version);
+    version_.file = Directory::idOf(part_);
     size_ = synced_ = offset;
     isContinued_ = true;
     hadPart_ = true;
@@ -61,6 +61,7 @@ void Sink::hash(Checksum checksum, bool ofContent) {
 }
 
 bool Sink::write(const char* data, size_t size) noexcept {
+  if (isLost_) return false;
   try {
     for (Hash& hash : hashes_) {
       // The rest of a continued file is hashed with its beginning, at the end.
@@ -107,16 +108,23 @@ bool Sink::hold(const char* data, size_t size) {
 
 // From memory to NAME.part, which begins anew.
 bool Sink::spill() {
-  part_ = output_.directory.openPart(name_.c_str(), error_);
+  Directory& directory = output_.directory;
+  if (directory.hasPart(name_.c_str())) {
+    part_ = directory.openPart(name_.c_str(), error_);
+    if (!part_) return false;
+    // Old bytes are disowned first, on the disk too, and the new version is told only when they are
+    // gone: whenever a kill or a power cut comes, the last line fits the file. It is another file
+    // then, so that no other journal takes it for the one it knows.
+    if (::lseek(part_.get(), 0, SEEK_END) > 0 && !began({}, true)) return false;
+    directory.removePart(name_.c_str());
+  }
+  part_ = directory.openPart(name_.c_str(), error_);
   if (!part_) return false;
-  const bool hasOld = ::lseek(part_.get(), 0, SEEK_END) > 0;
-  // Old bytes are disowned first, on the disk too, and the new version is told only when they are
-  // gone: whenever a kill or a power cut comes, the last line fits the file.
-  if (hasOld && !began({}, true)) return false;
-  if (::ftruncate(part_.get(), 0) != 0 || ::lseek(part_.get(), 0, SEEK_SET) != 0) {
+  if (::ftruncate(part_.get(), 0) != 0) {
     error_ = localError("cannot empty", name_ + ".part", errno);
     return false;
   }
+  if (version_.canResume()) version_.file = Directory::idOf(part_);
   if (!began(version_, false)) return false;
   hadPart_ = true;
   if (!writeAll(part_.get(), held_.data(), held_.size())) {
@@ -141,29 +149,39 @@ bool Sink::began(const Version& version, bool isSynced) {
 
 void Sink::syncSoon() {
   synced_ = size_;
+  Fd copy{::fcntl(part_.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!copy) return;
   if (!isAlive_) isAlive_ = std::make_shared<bool>(true);
-  auto* sync = new Sync{.fd = Fd{::fcntl(part_.get(), F_DUPFD_CLOEXEC, 0)},
-                        .size = size_,
-                        .serial = serial_,
-                        .journal = output_.journal,
-                        .isAlive = isAlive_};
+  auto* sync = new Sync{.sink = *this, .isAlive = isAlive_, .fd = std::move(copy), .size = size_};
   sync->work.data = sync;
   const int queued = uv_queue_work(
       loop_, &sync->work,
       [](uv_work_t* work) {
         auto* sync = static_cast<Sync*>(work->data);
-        sync->isDone = sync->fd && ::fdatasync(sync->fd.get()) == 0;
+        if (::fdatasync(sync->fd.get()) != 0) sync->osErrno = errno;
         sync->fd.reset();
       },
       [](uv_work_t* work, int) {
         const std::unique_ptr<Sync> sync{static_cast<Sync*>(work->data)};
-        if (!sync->isDone || !*sync->isAlive) return;
-        std::string line;
-        Journal::addDurable(line, sync->serial, sync->size);
-        // Without this line a rerun after a power cut begins earlier: nothing worse.
-        static_cast<void>(sync->journal.append(line));
+        if (!*sync->isAlive) return;
+        sync->sink.onSynced(sync->size, sync->osErrno);
       });
   if (queued != 0) delete sync;
+}
+
+void Sink::onSynced(int64_t size, int osErrno) {
+  if (osErrno == 0) {
+    std::string line;
+    Journal::addDurable(line, serial_, size);
+    // Without this line a rerun after a power cut begins earlier: nothing worse.
+    static_cast<void>(output_.journal.append(line));
+  } else if (osErrno == EIO || osErrno == ENOSPC || osErrno == EDQUOT) {
+    // The kernel may have dropped those bytes, and says so only once: none of them is believed.
+    isLost_ = true;
+    version_ = {};
+    if (began({}, false)) error_ = localError("cannot write", name_, osErrno);
+    static_cast<void>(::ftruncate(part_.get(), 0) == 0);
+  }
 }
 
 void Sink::finish(Attributes attributes, bool unnamed, Listener& listener) noexcept {
@@ -171,6 +189,10 @@ void Sink::finish(Attributes attributes, bool unnamed, Listener& listener) noexc
   isUnnamed_ = unnamed;
   listener_ = &listener;
   if (isAlive_) *isAlive_ = false;
+  if (isLost_) {
+    listener.onSinkFinished(*this, false);
+    return;
+  }
   try {
     if (!part_ && (mayHavePart_ || unnamed) && !spill()) {
       listener.onSinkFinished(*this, false);

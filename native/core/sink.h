@@ -131,6 +131,7 @@ class Sink {
   bool spill();
   bool began(const Version& version, bool isSynced);
   void syncSoon();
+  void onSynced(int64_t size, int osErrno);
   // Of finish(), on the loop or on the pool.
   bool complete() noexcept;
   bool check();
@@ -149,6 +150,7 @@ class Sink {
   int64_t budgeted_ = 0;
   Fd part_;
   bool hadPart_ = false;
+  bool isLost_ = false;  // a sync failed
   bool isContinued_ = false;
   std::vector<Hash> hashes_;
   std::string digest_;

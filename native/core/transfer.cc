@@ -97,7 +97,7 @@ Transfer::Transfer(Easy handle, std::unique_ptr<Target> target, const Request& r
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, onDebug);
   }
-  if (target_->extras && !request.asksRange()) {
+  if (target_->extras && !request.asksRange() && target_->url.starts_with("http")) {
     askForRest();
     askIfModified();
     if (headerCount_ > 0) setHeaders();
@@ -117,8 +117,14 @@ void Transfer::askForRest() noexcept {
   const bool isTied =
       extras.resumeBy == ResumeBy::kSize ? extras.version.total > 0 : extras.version.canResume();
   if (!isTied) return;
-  int64_t offset = output_.directory.partSize(target_->name.c_str());
+  const Directory::Part part = output_.directory.part(target_->name.c_str());
+  if (!extras.version.file.empty() && part.id != extras.version.file) return;
+  int64_t offset = part.size;
   if (extras.trustedBytes >= 0) offset = std::min(offset, extras.trustedBytes);
+  // Of what is whole already a 416 would not tell its name, date or type.
+  const OutputOptions& options = output_.options;
+  if (offset == extras.version.total && (options.remoteName || options.remoteTime || options.xattr))
+    --offset;
   if (offset <= 0 || offset > extras.version.total) return;
   offset_ = offset;
   curl_easy_setopt(easy(), CURLOPT_RANGE, (std::to_string(offset) + "-").c_str());
@@ -175,33 +181,46 @@ bool Transfer::isSizeKnown() const noexcept {
   return response_.contentLength >= 0 && !response_.isChunked && !(response_.isEncoded && decodes_);
 }
 
+// Bytes that the file must have in the end; -1: nothing tells. Of a rest Content-Range tells,
+// however it is framed.
+int64_t Transfer::wholeSize() const noexcept {
+  if (resumption_ == Resumption::kContinues) return target_->extras->version.total;
+  return isSizeKnown() ? response_.contentLength : -1;
+}
+
 // What is known before the first byte. False: the sink has failed, or the file is too large.
 bool Transfer::beginBody() {
   const int64_t most = request_.options().maxFilesize;
-  const int64_t length = isSizeKnown() ? response_.contentLength : -1;
-  const int64_t whole =
-      length < 0 ? -1 : length + (resumption_ == Resumption::kContinues ? offset_ : 0);
+  const int64_t whole = wholeSize();
   if (most > 0 && whole > most) {
     isTooLarge_ = true;
     return false;
   }
   if (slot_ != nullptr && whole >= 0) slot_->expected.store(whole, std::memory_order_relaxed);
   const Extras* extras = target_->extras.get();
+  const bool isContinued = resumption_ == Resumption::kContinues;
+  // The first one is the record's: a manifest is of this type alone.
+  const bool isSha256 =
+      extras != nullptr && extras->checksum && extras->checksum->type == "sha-256";
+  if (output_.options.manifest && !isSha256) sink_.hash({"sha-256", {}});
   if (extras != nullptr && extras->checksum) sink_.hash(*extras->checksum);
-  if (output_.options.manifest) sink_.hash({"sha-256", {}});
-  if (!(response_.isEncoded && decodes_)) {
-    if (auto digest = strongestDigest(response_.reprDigest)) sink_.hash(std::move(*digest));
+  // RFC 9530 2 and 3: the one is of the bytes that came, the other of the whole file; of an error's
+  // page both are its own.
+  if (!(response_.isEncoded && decodes_) && resumption_ != Resumption::kIsWhole) {
+    const bool isPart = response_.status == 206 && !isContinued;
+    if (auto digest = strongestDigest(response_.reprDigest); digest && !isPart)
+      sink_.hash(std::move(*digest));
     if (auto digest = strongestDigest(response_.contentDigest))
-      sink_.hash(std::move(*digest), resumption_ == Resumption::kContinues);
+      sink_.hash(std::move(*digest), isContinued);
   }
-  if (resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole) {
+  if (isContinued || resumption_ == Resumption::kIsWhole) {
     return sink_.continueAt(offset_, target_->extras->version, target_->extras->trustedBytes >= 0);
   }
-  // Only what goes to .part can be continued, and a decoded body never: offsets count what the
-  // server sent.
-  const bool mayContinue =
-      (length > Sink::kMaxHeld || extras != nullptr) && response_.isHttp && !response_.isEncoded;
-  sink_.expect(length, mayContinue ? versionOf(response_) : Version{});
+  // Only what goes to .part can be continued; a decoded body never, as offsets count what the
+  // server sent; and no part that the user asked for, as it is not the file's beginning.
+  const bool mayContinue = (whole > Sink::kMaxHeld || extras != nullptr) && response_.isHttp &&
+                           !response_.isEncoded && response_.status != 206;
+  sink_.expect(whole, mayContinue ? versionOf(response_) : Version{});
   return true;
 }
 
@@ -230,9 +249,13 @@ size_t Transfer::onBody(char* data, size_t, size_t count, void* self) noexcept {
   } catch (const std::bad_alloc&) {
     return 0;
   }
+  const int64_t size = transfer.sink_.size() + static_cast<int64_t>(count);
+  if (transfer.resumption_ == Resumption::kContinues && size > transfer.wholeSize()) {
+    transfer.resumption_ = Resumption::kRefused;
+    return 0;
+  }
   const int64_t most = transfer.request_.options().maxFilesize;
-  if ((most > 0 && transfer.sink_.size() + static_cast<int64_t>(count) > most) ||
-      transfer.isBomb()) {
+  if ((most > 0 && size > most) || transfer.isBomb()) {
     transfer.isTooLarge_ = true;
     return 0;
   }
@@ -352,11 +375,10 @@ Transfer::Judgement Transfer::judgeAnswer() {
   }
   // A body without a byte begins, and ends, here.
   if (!std::exchange(sawBody_, true) && !beginBody()) return failureOfSink();
-  const int64_t before = resumption_ == Resumption::kContinues ? offset_ : 0;
-  if (isSizeKnown() && sink_.size() != before + response_.contentLength) {
+  const int64_t size = wholeSize();
+  if (size >= 0 && sink_.size() != size) {
     return {Next::kFail, Reason::kTransfer, CURLE_PARTIAL_FILE, 0,
-            std::to_string(sink_.size() - before) + " bytes came of " +
-                std::to_string(response_.contentLength)};
+            std::to_string(sink_.size()) + " bytes came of " + std::to_string(size)};
   }
   return whole;
 }
@@ -380,7 +402,9 @@ void Transfer::fill(Record& record, bool timings, uint64_t nowNs) const {
         response_.status != 204 && response_.status != 205 && response_.status != 304;
     const bool isFramed =
         response_.contentLength >= 0 || (response_.isHttp1 && response_.isChunked);
-    if (hasBody && !isFramed) flags |= kUnverified;
+    const bool isContinued =
+        resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole;
+    if (hasBody && !isFramed && !isContinued) flags |= kUnverified;
   } else if (info<curl_off_t>(e, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T) < 0) {
     flags |= kUnverified;
   }
@@ -439,7 +463,11 @@ Attributes Transfer::attributes() const {
   if (options.xattr) {
     attributes.url = withoutUserinfo(target_->url);
     attributes.contentType = text(info<char*>(easy(), CURLINFO_CONTENT_TYPE));
-    attributes.version = versionOf(response_).text();
+    // Of the file as it lies here, by which --if-modified sees whether it still does.
+    Version version = versionOf(response_);
+    version.total = sink_.size();
+    if (response_.status == 200 || resumption_ == Resumption::kContinues)
+      attributes.version = version.text();
   }
   return attributes;
 }

@@ -112,6 +112,7 @@ class Transfer {
   bool isBomb() const noexcept;
   bool isWanted() const noexcept;
   bool isSizeKnown() const noexcept;
+  int64_t wholeSize() const noexcept;
   Judgement judgeAnswer();
   Judgement failureOfSink() const;
 

@@ -119,24 +119,30 @@ describe('a file that was killed half-way', () => {
     expect(origin.requests).toHaveLength(2);
   });
 
-  it('is never a mixture: version A, killed, B begun, killed, A again', async () => {
-    const lines = [origin.url(`/a?size=${SIZE}&times=2&stall=${CUT}&etag`)];
-    await runKilled(lines);
-    const other = origin.change('/a');
-    const second = startFetch(lines, [], { cwd });
-    await origin.arrived('/a', 2);
-    await vi.waitFor(
-      () => expect(bytesOf('a.part').equals(content(other, CUT))).toBe(true),
-      10_000,
-    );
-    second.child.kill('SIGKILL');
-    await second.finished;
-    origin.change('/a', 0);
-    const { code, stderr } = await runFetch(lines, [], { cwd });
-    expect(code, stderr).toBe(0);
-    expect(origin.requests[2]?.headers['if-range']).toBe('"version-1"');
-    expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
-  });
+  it.each([
+    { by: 'the same journal', args: [], ifRange: '"version-1"' },
+    { by: 'no journal', args: ['--no-journal'], ifRange: undefined },
+  ])(
+    'is never a mixture: version A, killed, B begun by $by, killed, A again',
+    async ({ args, ifRange }) => {
+      const lines = [origin.url(`/a?size=${SIZE}&times=2&stall=${CUT}&etag`)];
+      await runKilled(lines);
+      const other = origin.change('/a');
+      const second = startFetch(lines, args, { cwd });
+      await origin.arrived('/a', 2);
+      await vi.waitFor(
+        () => expect(bytesOf('a.part').equals(content(other, CUT))).toBe(true),
+        10_000,
+      );
+      second.child.kill('SIGKILL');
+      await second.finished;
+      origin.change('/a', 0);
+      const { code, stderr } = await runFetch(lines, [], { cwd });
+      expect(code, stderr).toBe(0);
+      expect(origin.requests[2]?.headers['if-range']).toBe(ifRange);
+      expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
+    },
+  );
 
   it.each(['ignore', 'wrong'])('is begun anew when the server does %s ranges', async (ranges) => {
     const line = url(`etag&ranges=${ranges}`);

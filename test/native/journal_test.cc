@@ -99,7 +99,11 @@ TEST("a journal that is no file of ours is refused") {
   std::filesystem::create_symlink("elsewhere", scratch / "link");
   std::filesystem::create_directory(scratch / "directory");
   CHECK_EQ(::mkfifo((scratch / "fifo").c_str(), 0600), 0);
-  for (const char* name : {"link", "directory", "fifo"}) {
+  std::vector<const char*> names{"link", "directory", "fifo"};
+  scratch.write("foreign", "");
+  // Only root can make a file of another user.
+  if (::chown((scratch / "foreign").c_str(), 1, 1) == 0) names.push_back("foreign");
+  for (const char* name : names) {
     try {
       mcurl::openLocked(scratch / name, false);
       CHECK(!"locked");
@@ -108,4 +112,14 @@ TEST("a journal that is no file of ours is refused") {
     }
   }
   CHECK(!scratch.has("elsewhere"));
+}
+
+TEST("a journal is for its user alone, even one that was not") {
+  const Scratch scratch;
+  scratch.write("journal", "");
+  CHECK_EQ(::chmod((scratch / "journal").c_str(), 0664), 0);
+  const mcurl::Fd fd = mcurl::openLocked(scratch / "journal", false);
+  struct stat status {};
+  CHECK_EQ(::fstat(fd.get(), &status), 0);
+  CHECK_EQ(status.st_mode & 0777U, 0600U);
 }

@@ -342,24 +342,30 @@ TEST("a .part that became shorter is not continued") {
   CHECK_EQ(bed.scratch.read("a.part"), "ab");
 }
 
-TEST("a new version disowns the old bytes before it is told itself") {
+TEST("a new version disowns the old bytes before it is told itself, of another file") {
   JournalBed journal;
   Bed& bed = journal.bed;
   const int64_t size = kMaxHeld + 1;
+  const auto id = [&] { return bed.output.directory.part("a").id; };
+  const auto began = [](const std::string& etag, const std::string& file) {
+    return "{\"began\":7,\"name\":\"a\",\"version\":\"262145\\u0009\\\"" + etag +
+           "\\\"\\u0009\\u0009" + file + "\",\"total\":262145}\n";
+  };
   {
     Sink sink{bed.output, &bed.loop, bed.name, 7, false};
     sink.expect(size, tagged(size, "\"e\""));
     CHECK(bed.write(sink, "x"));
     CHECK_EQ(sink.partVersion()->etag, "\"e\"");
   }
-  const std::string began = "{\"began\":7,\"name\":\"a\",\"version\":\"";
-  const std::string first = began + "262145\\u0009\\\"e\\\"\\u0009\",\"total\":262145}\n";
+  const std::string first = began("e", id());
   CHECK_EQ(journal.lines(), first);
   Sink sink{bed.output, &bed.loop, bed.name, 7, true};
   sink.expect(size, tagged(size, "\"f\""));
   CHECK(bed.write(sink, "y"));
-  CHECK_EQ(journal.lines(), first + began + "\",\"total\":-1}\n" + began +
-                                "262145\\u0009\\\"f\\\"\\u0009\",\"total\":262145}\n");
+  const std::string second = began("f", id());
+  CHECK(second.substr(60) != first.substr(60));
+  CHECK_EQ(journal.lines(),
+           first + "{\"began\":7,\"name\":\"a\",\"version\":\"\",\"total\":-1}\n" + second);
   CHECK_EQ(bed.scratch.read("a.part"), "y");
 }
 
@@ -385,8 +391,10 @@ TEST("bytes of an earlier boot are told anew where they are continued") {
   Sink sink{bed.output, &bed.loop, bed.name, 1, true};
   CHECK(sink.continueAt(3, tagged(9, "\"e\""), true));
   CHECK_EQ(journal.lines(),
-           "{\"began\":1,\"name\":\"a\",\"version\":\"9\\u0009\\\"e\\\"\\u0009\",\"total\":9}\n"
-           "{\"durable\":1,\"size\":3}\n");
+           "{\"began\":1,\"name\":\"a\",\"version\":\"9\\u0009\\\"e\\\"\\u0009\\u0009" +
+               bed.output.directory.part("a").id +
+               "\",\"total\":9}\n"
+               "{\"durable\":1,\"size\":3}\n");
 }
 
 TEST("the journal learns how much of a large body is on the disk") {
@@ -565,7 +573,9 @@ TEST("a file gets its attributes before its name, held or not, durable or not") 
       if (bed.output.directory.lacksAttributes()) continue;  // a file system without
       CHECK_EQ(attribute(bed.scratch / "a", "user.xdg.origin.url"), "http://h/x");
       CHECK_EQ(attribute(bed.scratch / "a", "user.mime_type"), "text/plain");
-      CHECK_EQ(bed.output.directory.versionOf("a"), "5\t\"e\"\t");
+      int64_t found = -1;
+      CHECK_EQ(bed.output.directory.versionOf("a", found), "5\t\"e\"\t");
+      CHECK_EQ(found, static_cast<int64_t>(size));
     }
   }
 }
