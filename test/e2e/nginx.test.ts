@@ -1,10 +1,10 @@
 /** The main job on real input: thousands of files of a real nginx, every byte verified. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { type Nginx, startNginx } from '../support/nginx.ts';
-import { fileSha256, jsonRecords, runFetch } from '../support/run-cli.ts';
+import { fileSha256, jsonRecords, runFetch, startFetch } from '../support/run-cli.ts';
 
 const SMALL_FILES = 2500; // More than the 1,000 requests after which nginx ends a connection.
 const LARGE_BYTES = 20_000_000;
@@ -79,4 +79,42 @@ it('opens no further HTTP/2 connection when the server takes few streams', async
   expect(records).toHaveLength(6);
   const connections = records.reduce((sum, record) => sum + Number(record['num_connects']), 0);
   expect(connections).toBeLessThanOrEqual(2);
+});
+
+it('continues over HTTP/2 what was killed half-way, but for what has changed since', async () => {
+  const slowly = 'map $http_user_agent $rate { slow 1m; default 0; } limit_rate $rate;';
+  const server = await startNginx(slowly);
+  onTestFinished(() => server.stop());
+  const names = ['a.bin', 'b.bin', 'changed.bin'];
+  const bytes = new Map(names.map((name) => [name, randomBytes(3_000_000)]));
+  const write = (name: string, mtime: string) => {
+    writeFileSync(join(server.root, name), bytes.get(name) ?? '');
+    utimesSync(join(server.root, name), new Date(mtime), new Date(mtime));
+  };
+  for (const name of names) write(name, '2020-01-01');
+  const lines = names.map((name) => `${server.http2}/${name}`);
+  const args = ['--http2', '--cacert', server.certificates.caFile, '--loops', '1'];
+  const killed = startFetch(lines, [...args, '-A', 'slow']);
+  const parts = names.map((name) => join(killed.out, `${name}.part`));
+  const sizes = () => parts.map((path) => statSync(path).size);
+  await vi.waitFor(() => expect(Math.min(...sizes())).toBeGreaterThan(500_000), 10_000);
+  killed.child.kill('SIGKILL');
+  await killed.finished;
+  const [a, b] = sizes();
+  expect(Math.max(...sizes())).toBeLessThan(3_000_000);
+
+  bytes.set('changed.bin', randomBytes(3_000_000));
+  write('changed.bin', '2020-01-02');
+  const result = await runFetch(lines, [...args, '--json', '--retry', '0'], { cwd: killed.cwd });
+  expect(result.code, result.stderr).toBe(0);
+  for (const name of names) {
+    expect(readFileSync(join(result.out, name)).equals(bytes.get(name) ?? Buffer.of())).toBe(true);
+  }
+  const records = jsonRecords(result).sort((one, other) => one.line - other.line);
+  expect(records).toMatchObject([
+    { http_version: '2', http_code: 206, resumed_from: a, num_retries: 0 },
+    { http_version: '2', http_code: 206, resumed_from: b, num_retries: 0 },
+    { http_version: '2', http_code: 200, resumed_from: 0, num_retries: 0 },
+  ]);
+  expect(records.reduce((sum, record) => sum + Number(record['num_connects']), 0)).toBe(1);
 });
