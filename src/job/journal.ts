@@ -3,52 +3,10 @@ import { fdatasync, fdatasyncSync, fstatSync, readFileSync, readSync, writeSync 
 import { McurlError } from '../errors.ts';
 import { quoteJson } from '../escape.ts';
 import type { Entry } from '../list/entry.ts';
-import { parseEntryText } from '../list/lines.ts';
 import { Output } from '../output.ts';
-import { type EntryState, type Found, JournalIndex } from './journal-index.ts';
-import {
-  type DoneMore,
-  type Failure,
-  type JournalVisitor,
-  readJournal,
-  readLine,
-} from './journal-lines.ts';
-import { type Names, withSuffix } from './names.ts';
-
-export type { DoneMore, Failure } from './journal-lines.ts';
-
-/** What the journal says of an entry; sizes are bytes. */
-export interface Journalled {
-  /** The entry's number in the journal. */
-  readonly serial: number;
-  /** `new`: no earlier run planned it, and it has no name yet. */
-  readonly state: 'new' | EntryState;
-  /** The final name it was given, reserved in `Names`; undefined when it is new. */
-  readonly name: string | undefined;
-  /** A server chose that name. */
-  readonly isNamed: boolean;
-  /** It was done: the size that its file had. One of another size, or one that failed or began since, is not whole. */
-  readonly doneBytes: number | undefined;
-  /** Done, and `keepValidators`: which version of the file it was. */
-  readonly doneVersion: string | undefined;
-  /** Not done: the version that `partName`.part holds, when one was begun; empty when it cannot be resumed. */
-  readonly version: string | undefined;
-  /** As `name`, unless that was chosen later. */
-  readonly partName: string | undefined;
-  /** So many bytes of `.part` are of that version for sure; undefined when all are. */
-  readonly trustedBytes: number | undefined;
-}
-
-export interface JournalOptions {
-  /** Make `take` tell the version of entries that are done (`--if-modified`). Default false. */
-  readonly keepValidators?: boolean;
-  /** Nothing that was done counts, but what an unfinished run with this option did (`--overwrite`). Default false. */
-  readonly renew?: boolean;
-  /** Ends the reading. */
-  readonly signal?: AbortSignal;
-  /** Which start of the machine this is, null when nothing tells. Default: Linux's own word. */
-  readonly boot?: string | null;
-}
+import type { Earlier, EarlierOptions, Journalled } from './earlier.ts';
+import type { DoneMore, Failure } from './journal-lines.ts';
+import type { Names } from './names.ts';
 
 /** Ends wait so long for others to be written with them: a write costs as much as twenty of them. */
 const HOLD_MS = 100;
@@ -70,18 +28,16 @@ export async function openJournal(
   fd: number,
   path: string,
   names: Names,
-  { keepValidators = false, renew = false, signal, boot = bootId() }: JournalOptions = {},
+  { keepValidators = false, renew = false, signal, boot = bootId() }: Partial<EarlierOptions> = {},
 ): Promise<Journal> {
-  const index = new JournalIndex(names, boot, keepValidators);
-  let badLines = 0;
-  for await (badLines of readJournal(fd, path, index, signal));
-  const isNew = renew && !index.isRenewing;
-  if (isNew) {
-    index.renew(true);
+  let earlier: Earlier | undefined;
+  const stat = fstatSync(fd);
+  if (stat.size > 0 || !stat.isFile()) {
+    const { readEarlier } = await import('./earlier.ts');
+    earlier = await readEarlier(fd, path, names, { keepValidators, renew, signal, boot });
   }
-  index.seal();
   try {
-    beginRun(fd, boot, isNew);
+    beginRun(fd, stat.size, boot, renew && earlier?.isRenewing !== true);
   } catch (cause) {
     throw new McurlError(
       'ERR_MCURL_JOURNAL',
@@ -89,11 +45,10 @@ export async function openJournal(
       { cause },
     );
   }
-  return new Journal(fd, path, index, badLines);
+  return new Journal(fd, earlier);
 }
 
-function beginRun(fd: number, boot: string | null, isRenewed: boolean): void {
-  const { size } = fstatSync(fd);
+function beginRun(fd: number, size: number, boot: string | null, isRenewed: boolean): void {
   const last = Buffer.alloc(1);
   const isTorn = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
   const line = JSON.stringify({ job: 1, boot, at: new Date().toISOString() });
@@ -111,12 +66,10 @@ function bootId(): string | null {
 
 /** An open journal. Its plan, began and durable lines are the core's; see `NativeTarget.serial`. */
 export class Journal {
-  /** Lines of earlier runs that made no sense: a kill tears one at most, a full disk more. */
-  readonly badLines: number;
   readonly #fd: number;
-  readonly #path: string;
-  readonly #index: JournalIndex;
   readonly #output: Output;
+  /** Undefined when the journal was empty. */
+  readonly #earlier: Earlier | undefined;
   /** Ends on their way to #output. */
   #lines = '';
   #timer: NodeJS.Timeout | undefined;
@@ -126,23 +79,26 @@ export class Journal {
   #syncFailure: Error | undefined;
 
   /** @see openJournal */
-  constructor(fd: number, path: string, index: JournalIndex, badLines: number) {
+  constructor(fd: number, earlier: Earlier | undefined) {
     this.#fd = fd;
-    this.#path = path;
-    this.#index = index;
-    this.#nextSerial = index.nextSerial;
+    this.#earlier = earlier;
+    this.#nextSerial = earlier?.nextSerial ?? 0;
     this.#output = new Output(fd);
-    this.badLines = badLines;
+  }
+
+  /** Lines of earlier runs that made no sense. */
+  get badLines(): number {
+    return this.#earlier?.badLines ?? 0;
   }
 
   /** Entries that earlier runs planned. */
   get count(): number {
-    return this.#index.count;
+    return this.#earlier?.count ?? 0;
   }
 
-  /** Bytes that the index needs. */
+  /** Bytes that the index of those needs. */
   get bytes(): number {
-    return this.#index.bytes;
+    return this.#earlier?.bytes ?? 0;
   }
 
   /**
@@ -152,11 +108,10 @@ export class Journal {
    * @param plainName the name it would have alone: `output`, else `nameFromPath` of its first URL
    */
   take(key: string, plainName: string): Journalled {
-    const found = this.#index.take(key);
-    return found === undefined ? this.#new() : this.#known(found, plainName);
-  }
-
-  #new(): Journalled {
+    const known = this.#earlier?.take(key, plainName);
+    if (known !== undefined) {
+      return known;
+    }
     const serial = this.#nextSerial;
     this.#nextSerial += 1;
     return {
@@ -172,55 +127,9 @@ export class Journal {
     };
   }
 
-  #known(found: Found, plainName: string): Journalled {
-    const { serial, state, suffix, planAt, doneAt, began } = found;
-    const line = planAt < 0 ? undefined : readLine(this.#fd, planAt);
-    const more = doneAt < 0 ? undefined : readLine(this.#fd, doneAt);
-    return {
-      serial,
-      state,
-      name: line === undefined ? withSuffix(plainName, suffix) : line.name,
-      isNamed: line?.isNamed ?? false,
-      doneBytes: more?.size ?? found.size,
-      doneVersion: state === 'done' ? more?.version : undefined,
-      version: began?.version,
-      partName: began?.name,
-      trustedBytes: began === undefined || began.isSinceBoot ? undefined : began.durable,
-    };
-  }
-
-  /**
-   * The entries that failed in earlier runs, in the order of their serials, which count as lines. From here on `take`
-   * finds no others.
-   *
-   * @throws the signal's AbortError
-   */
-  async *failedEntries(signal?: AbortSignal): AsyncGenerator<Entry[]> {
-    this.#index.keepFailed();
-    let entries: Entry[] = [];
-    const plan: JournalVisitor['plan'] = (serial, bytes, from, to) => {
-      if (this.#index.stateOf(serial) === 'failed') {
-        const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
-        entries.push({ ...parseEntryText(text), line: serial + 1 });
-      }
-    };
-    const ignore = () => {};
-    const visitor = {
-      job: ignore,
-      plan,
-      renew: ignore,
-      named: ignore,
-      began: ignore,
-      durable: ignore,
-      done: ignore,
-      fail: ignore,
-    };
-    for await (const _ of readJournal(this.#fd, this.#path, visitor, signal)) {
-      if (entries.length > 0) {
-        yield entries;
-        entries = [];
-      }
-    }
+  /** @see Earlier.failedEntries */
+  failedEntries(signal?: AbortSignal): AsyncIterable<Entry[]> | Entry[][] {
+    return this.#earlier?.failedEntries(signal) ?? [];
   }
 
   /** All entries of a run with `renew` have ended: the next one fetches all again. */

@@ -7,7 +7,7 @@ import {
   type RecordField,
   type TargetExtras,
 } from '../native/binding.ts';
-import type { Journalled } from './journal.ts';
+import type { Journalled } from './earlier.ts';
 import type { FetchOptions } from './options.ts';
 import type { FailedOutcome, Outcome } from './outcome.ts';
 import { type PlannedEntry, redacted, withoutUserinfo } from './plan.ts';

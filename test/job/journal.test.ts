@@ -9,8 +9,6 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Journal } from '../../src/job/journal.ts';
-import { JournalIndex } from '../../src/job/journal-index.ts';
-import { Names } from '../../src/job/names.ts';
 import type { Entry } from '../../src/list/entry.ts';
 import { useTmp } from '../support/tmp.ts';
 import { openAt, RUN } from './open-journal.ts';
@@ -301,7 +299,7 @@ it('keeps the cause when ends cannot be written, and resolves all the same', asy
   const fd = openSync(path, constants.O_RDONLY);
   onTestFinished(() => closeSync(fd));
   // A journal that opens can be appended to: the disk fills later.
-  const journal = new Journal(fd, path, new JournalIndex(new Names(), null, false), 0);
+  const journal = new Journal(fd, undefined);
   journal.done(0, 1);
   await journal.sync();
   await journal.flush();
