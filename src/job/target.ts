@@ -112,8 +112,8 @@ function begun(
   if (checksum !== undefined) {
     return { version, resumeBy: 'size' };
   }
-  const [total = '', etag = ''] = version.split('\t');
-  return { version: etag === '' ? '' : `${total}\t${etag}\t` };
+  const [total = '', etag = '', , file = ''] = version.split('\t');
+  return { version: etag === '' ? '' : `${total}\t${etag}\t\t${file}` };
 }
 
 /** The target with the URL whose turn it is. */

@@ -216,7 +216,7 @@ export interface Details {
   readonly contentType: string | null;
   /** What libcurl or the system said of a failure; empty when there is none. */
   readonly error: string;
-  /** Which version the server sent: total size, strong ETag, Last-Modified, with TABs between. */
+  /** Which version the server sent: total size, strong ETag, Last-Modified, with TABs between; and which .part has bytes of it. */
   readonly version: string;
   /** `sha-256=hex` of the whole body, when a hash was asked for; else empty. */
   readonly digest: string;

@@ -526,7 +526,7 @@ describe('a retry continues', () => {
     });
   });
 
-  const version = '9\t"e"\tWed, 01 Jan 2020 00:00:00 GMT';
+  const version = '9\t"e"\tWed, 01 Jan 2020 00:00:00 GMT\t7-1.5';
   const BROKEN = { reason: REASON.transfer, result: 56, sizeDelivered: 4, texts: { version } };
   const again = () => FakeEngine.last.added[1];
 
@@ -544,7 +544,7 @@ describe('a retry continues', () => {
   });
 
   it.each([
-    ['by a strong ETag', version, undefined, { version: '9\t"e"\t' }],
+    ['by a strong ETag', version, undefined, { version: '9\t"e"\t\t7-1.5' }],
     ['not by a date', '9\t\tWed', undefined, { version: '' }],
     ['by a checksum', '9\t\t', `md5=${'0'.repeat(32)}`, { version: '9\t\t', resumeBy: 'size' }],
   ])('with a mirror %s', async (_, version, checksum, extras) => {

@@ -411,7 +411,7 @@ TEST("the journal learns how much of a large body is on the disk") {
   CHECK_EQ("a.part: " + journal.lines(), before + "{\"durable\":3,\"size\":67108864}\n");
 }
 
-TEST("what could not be synced is not told to be on the disk") {
+TEST("what could not be synced is lost: nobody believes it, and there is no more of it") {
   JournalBed journal;
   Bed& bed = journal.bed;
   Sink sink{bed.output, &bed.loop, bed.name, 3, false};
@@ -422,6 +422,13 @@ TEST("what could not be synced is not told to be on the disk") {
   uv_run(&bed.loop, UV_RUN_DEFAULT);
   CHECK_EQ(fault::sync.fired(), 1U);
   CHECK_EQ(journal.lines().find("durable"), std::string::npos);
+  CHECK(journal.lines().ends_with("{\"began\":3,\"name\":\"a\",\"version\":\"\",\"total\":-1}\n"));
+  CHECK(!sink.partVersion()->canResume());
+  CHECK_EQ(bed.scratch.read("a.part"), "");
+  CHECK(!bed.write(sink, "x"));
+  CHECK_EQ(sink.error().osErrno, EIO);
+  CHECK(!bed.finish(sink));
+  CHECK(!bed.scratch.has("a"));
 }
 
 TEST("a sync that outlives its sink tells nothing of the next one's bytes") {
