@@ -76,12 +76,15 @@ TEST("what is weak, odd or of unknown size cannot be continued") {
 TEST("a version comes back from its text, and nothing comes from another text") {
   Version weak = dated();
   weak.isDateStrong = false;
-  for (const Version& version : {tagged(), dated(), weak, Version{}}) {
+  Version begun = dated();
+  begun.file = "7-1.5";
+  for (const Version& version : {tagged(), dated(), weak, begun, Version{}}) {
     const Version back = Version::parse(version.text());
     CHECK_EQ(back.total, version.total);
     CHECK_EQ(back.etag, version.etag);
     CHECK_EQ(back.lastModified, version.lastModified);
     CHECK_EQ(back.isDateStrong, version.isDateStrong);
+    CHECK_EQ(back.file, version.file);
   }
   for (const char* text : {"", "100", "100\t", "x\t\"a\"\t", "-5\t\"a\"\t", "100\tW/\"a\"\t",
                            "100\t\"a\r\nX: y\"\t", "100\t\tnever", "100\t\tSun\r\nX: y"}) {
