@@ -3,14 +3,19 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
 import { RECORD_FLAG } from '../native/binding.ts';
+import { Hashes } from './hashes.ts';
 import type { Journal } from './journal.ts';
 import { Manifest } from './manifest.ts';
 import type { FetchOptions } from './options.ts';
 import { countFailure, type FailedOutcome, type JobStats, type Outcome } from './outcome.ts';
+import type { Target } from './target.ts';
 import { WholeFile } from './whole-file.ts';
 
 /** A version that another can be compared with, beyond its size. */
 const VALIDATOR = /\t[^\t]/;
+
+/** Of the hashes in a manifest. */
+const MANIFEST_TYPE = 'sha-256';
 
 /** A list of failed entries has their passwords. */
 const LIST_MODE = 0o600;
@@ -21,6 +26,7 @@ export class Ends {
   readonly #stats: JobStats;
   readonly #directory: string;
   readonly #isDurable: boolean;
+  readonly #hashes: Hashes;
   readonly #manifest: Manifest | undefined;
   readonly #failedOut: WholeFile | undefined;
 
@@ -30,14 +36,19 @@ export class Ends {
     this.#stats = stats;
     this.#directory = directory;
     this.#isDurable = durable;
+    this.#hashes = new Hashes(directory);
     this.#manifest = manifest === undefined ? undefined : new Manifest(manifest, directory);
     this.#failedOut = failedOut === undefined ? undefined : new WholeFile(failedOut, LIST_MODE);
   }
 
-  /** Done, and nothing is told of it but its size: the common end, which makes no object. */
-  done(serial: number, size: number, flags: number): void {
+  /**
+   * Done, and nothing is told of it but its size: the common end, which makes no object.
+   *
+   * @param checksum which it has, when one was asked for
+   */
+  done(serial: number, size: number, flags: number, checksum?: string): void {
     this.#countDone(flags);
-    this.journal?.done(serial, size);
+    this.journal?.done(serial, size, checksum === undefined ? undefined : { digest: checksum });
   }
 
   /** Writes that a file is to have another name than the journal has. @throws the system's error */
@@ -52,11 +63,13 @@ export class Ends {
   writeDone(
     serial: number,
     outcome: Outcome & { readonly name: string },
+    checksum?: string,
   ): Promise<void> | undefined {
     const { urlnum, name, record, details } = outcome;
     const { digest = '', version = '' } = details ?? {};
+    const known = checksum ?? digest;
     this.journal?.done(serial, record?.sizeDelivered ?? 0, {
-      ...(digest === '' ? undefined : { digest }),
+      ...(known === '' ? undefined : { digest: known }),
       ...(VALIDATOR.test(version) ? { version } : undefined),
     });
     this.#manifest?.add(urlnum, name, digest);
@@ -64,24 +77,58 @@ export class Ends {
   }
 
   /**
+   * Whether a file that was there is what it must be.
+   *
+   * @returns how it failed, undefined when it did not
+   * @throws the signal's AbortError
+   */
+  async check(
+    name: string,
+    checksum: string,
+    signal: AbortSignal,
+  ): Promise<Pick<FailedOutcome, 'kind' | 'exitCode' | 'message'> | undefined> {
+    try {
+      const type = checksum.slice(0, checksum.indexOf('='));
+      const digest = await this.#hashes.digestOf(name, type, { signal });
+      if (digest === checksum) {
+        return undefined;
+      }
+      const message = `${name} is there and has ${digest}, where ${checksum} is expected: remove it, or let --overwrite replace it`;
+      return { kind: 'integrity', exitCode: EXIT.integrity, message };
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = `${name} is there and cannot be checked: ${(error as Error).message}; remove it, or let --overwrite replace it`;
+      return { kind: 'local', exitCode: EXIT.local, message };
+    }
+  }
+
+  /**
    * Writes that a file was there; as above.
    *
-   * @param isKnown the journal says so already
+   * @param target `isDone`: the journal says so already
+   * @param checksum which it has, when it was hashed
    */
   writeSkip(
-    { urlnum, name }: { readonly urlnum: number; readonly name: string },
-    serial: number,
-    isKnown: boolean,
+    { urlnum, name, serial, isDone }: Pick<Target, 'urlnum' | 'name' | 'serial' | 'isDone'>,
+    checksum?: string,
   ): Promise<void> | undefined {
-    if (this.journal !== undefined && !isKnown) {
+    if (this.journal !== undefined && (!isDone || checksum !== undefined)) {
       const found = lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
-      this.journal.done(serial, found?.size ?? 0);
+      const more = checksum === undefined ? undefined : { digest: checksum };
+      this.journal.done(serial, found?.size ?? 0, more);
     }
     const manifest = this.#manifest;
-    return manifest?.digestOf(name).then(
-      (digest) => manifest.add(urlnum, name, digest),
-      // It is there no more, or may not be read.
-      () => manifest.pass(urlnum),
+    if (checksum?.startsWith(MANIFEST_TYPE)) {
+      manifest?.add(urlnum, name, checksum);
+      return undefined;
+    }
+    return (
+      manifest &&
+      this.#hashes.digestOf(name, MANIFEST_TYPE).then(
+        (digest) => manifest.add(urlnum, name, digest),
+        // It is there no more, or may not be read.
+        () => manifest.pass(urlnum),
+      )
     );
   }
 

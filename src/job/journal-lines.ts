@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 
 /** What a `done` line may say besides the size. */
 export interface DoneMore {
-  /** `sha-256=HEX`. */
+  /** A hash of it, `TYPE=HEX`: that which a checksum asked for, else sha-256. */
   readonly digest?: string;
   /** Which version of the file it is, as `Details` has it. */
   readonly version?: string;

@@ -1,28 +1,18 @@
 /** SHA256SUMS: hash and path of each file in the order of the inputs, as GNU's sha256sum writes and reads them. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { WholeFile } from './whole-file.ts';
-
-/** Files hashed at once. */
-const MOST_AT_ONCE = 4;
 
 export class Manifest {
   readonly #file: WholeFile;
   /** From where the manifest lies to the files. */
   readonly #way: string;
-  readonly #directory: string;
   /** Lines of those that ended before one that was earlier in the list. */
   readonly #waiting = new Map<number, string>();
   #next = 0;
-  #hashing = 0;
-  readonly #queue: (() => void)[] = [];
 
   /** @throws McurlError `ERR_MCURL_FILE` when it cannot be opened */
   constructor(path: string, directory: string) {
     this.#file = new WholeFile(path);
-    this.#directory = directory;
     this.#way = relative(dirname(path), directory);
   }
 
@@ -43,27 +33,6 @@ export class Manifest {
   /** The target `urlnum` has none. */
   pass(urlnum: number): void {
     this.#set(urlnum, '');
-  }
-
-  /** Hashes a file that is there. @throws the system's error when it cannot be read */
-  async digestOf(name: string): Promise<string> {
-    if (this.#hashing === MOST_AT_ONCE) {
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    } else {
-      this.#hashing += 1;
-    }
-    try {
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(join(this.#directory, name)), hash);
-      return `sha-256=${hash.digest('hex')}`;
-    } finally {
-      const next = this.#queue.shift();
-      if (next === undefined) {
-        this.#hashing -= 1;
-      } else {
-        next();
-      }
-    }
   }
 
   /** What did not end has no line. */

@@ -17,7 +17,7 @@ import { Ends } from './ends.ts';
 import { knownTotal } from './inputs.ts';
 import { Names, suffixOf } from './names.ts';
 import type { FetchOptions, Inputs, RetryOptions } from './options.ts';
-import { type Consumer, type Outcome, startStats } from './outcome.ts';
+import { type Consumer, type FailedOutcome, type Outcome, startStats } from './outcome.ts';
 import type { Place } from './place.ts';
 import { withoutUserinfo } from './plan.ts';
 import { Reader } from './read.ts';
@@ -246,9 +246,11 @@ export class Conductor {
 
   #done(target: Target, at: number): void {
     const { id, serial, named = target.name } = target;
+    const checksum = target.extras?.checksum;
     const flags = this.#records[at + RECORD.flags] as number;
     if (this.#isPlain && named === target.name) {
-      this.#ends.done(serial, this.#records[at + RECORD.sizeDelivered] as number, flags);
+      const size = this.#records[at + RECORD.sizeDelivered] as number;
+      this.#ends.done(serial, size, flags, checksum);
       this.#targets.release(id);
       return;
     }
@@ -261,7 +263,8 @@ export class Conductor {
         this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
       if (failure?.osErrno === constants.errno.EEXIST) {
         this.#ends.dropPart(target.name);
-        this.#skip({ ...target, name }, 'exists', at);
+        // The journal may have it done, but under another name.
+        this.#skip({ ...target, name, isDone: false }, 'exists', at);
         return;
       }
       if (failure !== undefined) {
@@ -281,7 +284,7 @@ export class Conductor {
       name,
       ...evidence,
     } as const;
-    this.#settle(id, outcome, this.#ends.writeDone(serial, outcome));
+    this.#settle(id, outcome, this.#ends.writeDone(serial, outcome, checksum));
   }
 
   /** The name that the server gives to a body, made safe and its own. */
@@ -314,19 +317,46 @@ export class Conductor {
     );
   }
 
+  /** A file of that name was there. When it has to have a checksum it is hashed first. */
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
-    const { id, serial, name, isDone, isJournalled } = target;
+    const { id, name } = target;
+    const checksum = target.extras?.checksum;
+    if (checksum === undefined) {
+      this.#skipped(target, skipReason, this.#isPlain ? undefined : this.#evidence(target, at));
+      return;
+    }
+    const evidence = this.#evidence(target, at);
+    const { signal } = this.#abort;
+    const check = this.#ends.check(name, checksum, signal).catch(() => 'stopped' as const);
+    this.#after(check, (failure) => {
+      if (failure === undefined) {
+        this.#skipped(target, skipReason, evidence, checksum);
+      } else if (failure === 'stopped') {
+        this.#targets.release(id);
+      } else {
+        this.#fail(target, failure, evidence);
+      }
+    });
+  }
+
+  /** @param evidence not needed when nothing is told but failures */
+  #skipped(
+    target: Target,
+    skipReason: 'exists' | 'not-modified',
+    evidence: Evidence | undefined,
+    checksum?: string,
+  ): void {
+    const { id, name, isDone, isJournalled } = target;
     if (isJournalled && !isDone) {
       // An earlier run may have begun to replace that file.
       this.#ends.dropPart(name);
     }
-    const before = this.#ends.writeSkip(target, serial, isDone);
-    if (this.#isPlain) {
+    const before = this.#ends.writeSkip(target, checksum);
+    if (evidence === undefined) {
       this.stats.skipped += 1;
       this.#targets.release(id);
       return;
     }
-    const evidence = this.#evidence(target, at);
     const end = { type: 'skip', skipReason, exitCode: EXIT.ok } as const;
     this.#settle(id, { ...end, ...subject(target), ...evidence }, before);
   }
@@ -342,13 +372,18 @@ export class Conductor {
     };
     if (before === undefined) {
       tell();
-      return;
+    } else {
+      this.#after(before, tell);
     }
+  }
+
+  /** Goes on with a target when what its end waits for is known. */
+  #after<Known>(before: Promise<Known>, goOn: (known: Known) => void): void {
     this.#settling += 1;
     before.then(
-      () => {
+      (known) => {
         this.#settling -= 1;
-        this.#guarded(tell);
+        this.#guarded(() => goOn(known));
         this.#reader.wake();
         this.#endIfDone();
       },
@@ -373,11 +408,7 @@ export class Conductor {
       if (mayPass) {
         this.stats.mayPass += 1;
       }
-      const end = { type: 'fail', kind, exitCode, message } as const;
-      const outcome = { ...end, ...subject(target), ...evidence };
-      this.#ends.fail(outcome, target);
-      this.#consumer.outcome(outcome);
-      this.#targets.release(target.id);
+      this.#fail(target, { kind, exitCode, message }, evidence);
       return;
     }
     if (this.#abort.signal.aborted) {
@@ -397,6 +428,17 @@ export class Conductor {
     this.stats.retries += 1;
     const attempt = history.retries + 1;
     this.#options.onRetry?.({ url: withoutUserinfo(target.url), attempt, delayMs, message });
+  }
+
+  #fail(
+    target: Target,
+    failure: Pick<FailedOutcome, 'kind' | 'exitCode' | 'message'>,
+    evidence: Evidence,
+  ): void {
+    const outcome = { type: 'fail', ...failure, ...subject(target), ...evidence } as const;
+    this.#ends.fail(outcome, target);
+    this.#consumer.outcome(outcome);
+    this.#targets.release(target.id);
   }
 
   /** After `delayMs` the target goes back to the engine. */

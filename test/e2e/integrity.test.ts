@@ -81,6 +81,55 @@ describe('a checksum', () => {
     expect(names).toEqual(['a']);
   });
 
+  it('is checked of a file that is there, which stays as it is', async () => {
+    mkdirSync(out);
+    writeFileSync(join(out, 'a'), 'mine');
+    writeFileSync(join(out, 'b'), content('/b'));
+    const lines = ['/a', '/b'].flatMap((path) => [
+      origin.url(path),
+      ` checksum=sha-256=${sha256(path)}`,
+    ]);
+    const result = await runFetch(lines, ['--json'], { cwd });
+    expect(result.code, result.stderr).toBe(9);
+    expect(result.stderr).toMatch(/a is there .*--overwrite/);
+    const ends = jsonRecords(result).sort((a, b) => a.line - b.line);
+    expect(ends).toMatchObject([
+      { type: 'fail', error_class: 'integrity', filename_effective: 'out/a' },
+      { type: 'skip', reason: 'exists' },
+    ]);
+    expect(bytesOf('a').toString()).toBe('mine');
+    expect(origin.requests).toHaveLength(0);
+    const again = await runFetch(lines, ['--overwrite'], { cwd });
+    expect(again.code, again.stderr).toBe(0);
+    expect(bytesOf('a').equals(content('/a'))).toBe(true);
+  });
+
+  it('is checked of a file that the server has not changed', async () => {
+    const lines = [origin.url('/a?etag'), ` checksum=sha-256=${sha256('/a')}`];
+    const args = ['--journal', 'j', '--if-modified'];
+    expect(await runFetch(lines, args, { cwd })).toMatchObject({ code: 0 });
+    expect(await runFetch(lines, args, { cwd })).toMatchObject({ code: 0 });
+    const fails = [origin.url('/a?etag'), ` checksum=${WRONG}`];
+    writeFileSync(
+      join(cwd, 'j'),
+      readFileSync(join(cwd, 'j'), 'utf8').replace(sha256('/a'), '0'.repeat(64)),
+    );
+    const { code, stderr } = await runFetch(fails, args, { cwd });
+    expect(code, stderr).toBe(9);
+    expect(origin.requests.length).toBe(3);
+  });
+
+  it('is checked of a file that has the name which the server gives', async () => {
+    mkdirSync(out);
+    writeFileSync(join(out, 'precious'), 'precious');
+    const header = encodeURIComponent('Content-Disposition: attachment; filename=precious');
+    const lines = [origin.url(`/a?header=${header}`), ` checksum=sha-256=${sha256('/a')}`];
+    const { code, stderr, names } = await runFetch(lines, ['-J'], { cwd });
+    expect(code, stderr).toBe(9);
+    expect(names).toEqual(['precious']);
+    expect(bytesOf('precious').toString()).toBe('precious');
+  });
+
   it('that fails on a continued file has it begun anew, once', async () => {
     const size = 1_000_000;
     const url = origin.url(`/a?size=${size}&times=1&stall=600000&etag`);

@@ -38,8 +38,8 @@ it('leaves a file out of the manifest that is there no more', async () => {
   const manifest = join(directory, 'sums');
   writeFileSync(join(directory, 'b'), 'abc');
   const ends = new Ends({ directory, manifest }, startStats(undefined));
-  await ends.writeSkip({ urlnum: 0, name: 'a' }, -1, false);
-  await ends.writeSkip({ urlnum: 1, name: 'b' }, -1, false);
+  await ends.writeSkip({ urlnum: 0, name: 'a', serial: -1, isDone: false });
+  await ends.writeSkip({ urlnum: 1, name: 'b', serial: -1, isDone: false });
   await ends.finish();
   expect(readFileSync(manifest, 'utf8')).toMatch(/^[0-9a-f]{64} {2}b\n$/);
 });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Manifest, manifestLine } from '../../src/job/manifest.ts';
@@ -25,15 +25,4 @@ it('is in order of the inputs, whatever ends first, and has its name at the end'
   await manifest.finish();
   expect(readFileSync(path, 'utf8')).toBe('11  files/b\n33  files/d\n44  files/e\n');
   expect(namesIn(directory)).toEqual(['sums']);
-});
-
-it('hashes files that are there, a few at once', async () => {
-  const directory = useTmp();
-  const manifest = new Manifest(join(directory, 'sums'), directory);
-  for (let index = 0; index < 20; index += 1) writeFileSync(join(directory, `${index}`), 'abc');
-  const all = Array.from({ length: 20 }, (_, index) => manifest.digestOf(`${index}`));
-  const abc = 'sha-256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
-  expect(new Set(await Promise.all(all))).toEqual(new Set([abc]));
-  await expect(manifest.digestOf('gone')).rejects.toThrow('ENOENT');
-  await manifest.finish();
 });

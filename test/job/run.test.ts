@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -667,6 +675,23 @@ describe('stop', () => {
     job.stop();
     await finished;
     expect(job.stats).toMatchObject({ done: 1, failed: 0, retries: 0 });
+  });
+
+  it('does not wait for a file that is hashed, and says nothing of it', async () => {
+    const directory = useTmp();
+    writeFileSync(join(directory, 'a'), '');
+    truncateSync(join(directory, 'a'), 2 ** 36);
+    FakeEngine.answer = () => ({ reason: REASON.exists });
+    const drained = vi.spyOn(FakeEngine.prototype, 'infoRead');
+    onTestFinished(() => drained.mockRestore());
+    const checksum = `sha-256=${'0'.repeat(64)}`;
+    const { job, outcomes, finished } = start([{ url: 'http://h/a', checksum }], { directory });
+    await vi.waitFor(() => expect(drained).toHaveBeenCalled());
+    expect(job.stats).toMatchObject({ read: 1, skipped: 0 });
+    job.stop();
+    await finished;
+    expect(outcomes).toEqual([]);
+    expect(job.stats).toMatchObject({ skipped: 0, failed: 0 });
   });
 
   it('does not wait for a list that says nothing', async () => {
