@@ -10,6 +10,7 @@
       'target_name': 'core',
       'type': 'static_library',
       'sources': [
+        'core/address.cc',
         'core/digest.cc',
         'core/directory.cc',
         'core/engine.cc',

@@ -98,6 +98,7 @@ mcurl::RequestOptions requestOptions(const Napi::Object& from) {
   to.resolve = lines(from, "resolve");
   to.connectTo = lines(from, "connectTo");
   to.interface = text(from, "interface");
+  to.noPrivate = flag(from, "noPrivate");
   to.httpVersion = text(from, "httpVersion");
   to.compressed = flag(from, "compressed");
   to.locationTrusted = flag(from, "locationTrusted");

@@ -23,6 +23,7 @@ enum class Reason : uint8_t {
   kUrl = 8,
   kIntegrity = 9,
   kNotModified = 10,
+  kAddress = 11,
 };
 
 enum RecordFlag : unsigned {

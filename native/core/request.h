@@ -29,6 +29,7 @@ struct RequestOptions {
   std::vector<std::string> resolve;
   std::vector<std::string> connectTo;
   std::string interface;
+  bool noPrivate = false;
   std::string httpVersion;
   bool compressed = false;
   bool locationTrusted = false;

@@ -9,6 +9,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "address.h"
 #include "url.h"
 #include "verbose.h"
 
@@ -299,6 +300,13 @@ size_t Transfer::onHeader(char* data, size_t, size_t count, void* self) noexcept
 // libcurl 7.88 sets no CLOEXEC and reports EMFILE as a refused connection.
 curl_socket_t Transfer::onOpenSocket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
+  // Here and nowhere earlier: what a name resolves to may change with every look-up.
+  if (transfer.request_.options().noPrivate) {
+    if (std::string refused = notPublic(&address->addr); !refused.empty()) {
+      transfer.refusedAddress_ = std::move(refused);
+      return CURL_SOCKET_BAD;
+    }
+  }
   if (!transfer.owner_.mayConnect(transfer)) {
     transfer.isGivenBack_ = true;
     return CURL_SOCKET_BAD;
@@ -343,6 +351,11 @@ Transfer::Judgement Transfer::judge(CURLcode result) {
   if (!openedSocket_ && isOutOfDescriptors(socketErrno_)) {
     return {Next::kGiveBack, Reason::kLocal, result, socketErrno_,
             "too many open files: lower -j or raise the limit (ulimit -n)"};
+  }
+  // Where another address was tried, what became of that counts.
+  if (!openedSocket_ && !refusedAddress_.empty()) {
+    return {Next::kFail, Reason::kAddress, CURLE_ABORTED_BY_CALLBACK, 0,
+            "--no-private refuses " + refusedAddress_};
   }
   if (result == CURLE_OUT_OF_MEMORY && response_.isHttp && !response_.headersDone) {
     return {Next::kFail, Reason::kTransfer, CURLE_WEIRD_SERVER_REPLY, 0,

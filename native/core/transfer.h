@@ -135,6 +135,7 @@ class Transfer {
   int64_t offset_ = 0;  // asked for what comes after it; 0: for all
   Resumption resumption_ = Resumption::kNone;
   int socketErrno_ = 0;
+  std::string refusedAddress_;  // by --no-private, and what it is
   int64_t unwanted_ = 0;
   // Header lines of this transfer alone, before those of all.
   std::array<std::string, 2> headerTexts_;

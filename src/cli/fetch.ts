@@ -91,6 +91,7 @@ interface Flags {
   readonly resolve?: readonly string[];
   readonly connectTo?: readonly string[];
   readonly interface?: string;
+  readonly private: boolean;
   readonly 'http1.1'?: true;
   readonly http2?: true;
   readonly http3?: true;
@@ -183,6 +184,7 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
     .option('--resolve <line>', '', resolveLine)
     .option('--connect-to <line>', '', connectToLine)
     .option('--interface <name>', '')
+    .option('--no-private', '')
     .addOption(new Option('--http1.1').conflicts(['http2', 'http3']))
     .addOption(new Option('--http2').conflicts('http3'))
     .option('--http3', '')
@@ -345,6 +347,7 @@ function request(flags: Flags): RequestOptions {
       resolve: flags.resolve,
       connectTo: flags.connectTo,
       interface: flags.interface,
+      noPrivate: flags.private ? undefined : true,
       httpVersion: httpVersion(flags),
       compressed: flags.compressed,
       locationTrusted: flags.locationTrusted,

@@ -23,7 +23,7 @@ Request, as in curl:
   -E, --cert FILE  --key FILE  --cacert FILE  -k, --insecure  -n, --netrc
   --resolve HOST:PORT:ADDR  --connect-to H:P:H:P    --interface NAME
   -4, --ipv4  -6, --ipv6  --http1.1  --http2  --http3  --compressed
-  --location-trusted        --proto =https|+ftp|-http
+  --location-trusted        --proto =https|+ftp|-http  --no-private (addresses)
 Times (seconds, or 10m, 1h) and retries:
   --connect-timeout S     to connect [30]  -m, --max-time S     for a URL [none]
   -y, --speed-time S      a stall [60]     -Y, --speed-limit B  is below B/s [1]

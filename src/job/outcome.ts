@@ -17,6 +17,7 @@ export type FailureKind =
   | 'auth'
   | 'protocol'
   | 'redirect'
+  | 'address'
   | 'http'
   | 'local'
   | 'integrity'

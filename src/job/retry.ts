@@ -251,6 +251,13 @@ function judge({ record, error }: Failure): Verdict {
         message: error || 'the redirect is refused',
         retryAs: undefined,
       };
+    case REASON.address:
+      return {
+        kind: 'address',
+        exitCode: EXIT.protocol,
+        message: error || '--no-private refuses the address',
+        retryAs: undefined,
+      };
     case REASON.interrupted:
       return {
         kind: 'interrupted',

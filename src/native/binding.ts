@@ -70,6 +70,8 @@ export const REASON = {
   integrity: 9,
   /** 304: the file that was there is still the server's. */
   notModified: 10,
+  /** `noPrivate` refuses every address that there is: see `details().error`. */
+  address: 11,
 } as const;
 
 export type Reason = (typeof REASON)[keyof typeof REASON];
@@ -115,6 +117,11 @@ export interface RequestOptions {
   /** Lines as CURLOPT_CONNECT_TO takes them. */
   readonly connectTo?: readonly string[];
   readonly interface?: string;
+  /**
+   * Connect to public addresses only, whatever the URL or a redirect calls them: none that is loopback, private, link-local or
+   * otherwise reserved (RFC 6890). A proxy's own address counts; what lies behind the proxy cannot be seen. Default false.
+   */
+  readonly noPrivate?: boolean;
   /** `1.1`, `2`, `3`; omitted lets the core choose by libcurl's version. */
   readonly httpVersion?: '1.1' | '2' | '3';
   readonly compressed?: boolean;

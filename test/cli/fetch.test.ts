@@ -132,6 +132,7 @@ describe('the request', () => {
     [['-n'], { netrc: true }],
     [['-E', 'c.pem', '--key', 'k.pem'], { cert: 'c.pem', key: 'k.pem' }],
     [['--interface', 'lo'], { interface: 'lo' }],
+    [['--no-private'], { noPrivate: true }],
     [['--http1.1'], { httpVersion: '1.1' }],
     [['--http2'], { httpVersion: '2' }],
     [['--http3'], { httpVersion: '3' }],

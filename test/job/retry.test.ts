@@ -101,6 +101,7 @@ describe('a target with mirrors', () => {
   it.each([
     ['has what it asked for', status(404), {}],
     ['has a wrong file', { reason: REASON.integrity }, {}],
+    ['has an address that is refused', { reason: REASON.address }, {}],
     ['was tried often enough', { result: 56 }, { charged: 5 }],
   ])('drops one for good that no longer %s', (_, fields, history) => {
     expect(decideOn(fields, { mirrors, history })).toMatchObject({
@@ -145,6 +146,7 @@ describe('is never tried again, with its kind and exit code', () => {
     ['HTTP 407', status(407), 'auth', EXIT.auth],
     ['a local error', { reason: REASON.local, osErrno: 28 }, 'local', EXIT.local, 'No space left'],
     ['a refused redirect', { reason: REASON.redirect }, 'redirect', EXIT.protocol],
+    ['a refused address', { reason: REASON.address, result: 42 }, 'address', EXIT.protocol],
     ['another reading of the URL', { reason: REASON.url }, 'list', EXIT.usage],
     ['an unknown reason', { reason: 99 }, 'defect', EXIT.defect],
     ['EMFILE', { result: 7, osErrno: constants.errno.EMFILE }, 'local', EXIT.local],

@@ -380,6 +380,32 @@ TEST("one that must not connect is given back, and opens nothing") {
   CHECK_EQ(server.connections(), 0U);
 }
 
+TEST("--no-private refuses an address by itself, whoever named it, and opens nothing") {
+  Server server;
+  const std::string name = "a.test:" + std::to_string(server.port());
+  RequestOptions direct;
+  direct.noPrivate = true;
+  RequestOptions resolved = direct;
+  resolved.resolve = {name + ":127.0.0.1,127.0.0.2"};
+  RequestOptions proxied = direct;
+  proxied.proxy = "http://" + server.authority();
+  const std::pair<RequestOptions, std::string> rows[] = {
+      {direct, server.url("/bytes/1")},
+      {resolved, "http://" + name + "/bytes/1"},
+      {proxied, "http://198.41.0.4/bytes/1"},
+  };
+  for (const auto& [options, url] : rows) {
+    Bed bed{options};
+    Run run{bed, url};
+    const Judgement judgement = run.judge();
+    CHECK_EQ(judgement.next, Next::kFail);
+    CHECK_EQ(judgement.reason, Reason::kAddress);
+    CHECK(has(judgement.error, "--no-private refuses 127.0.0."));
+    CHECK(bed.opened.empty());
+  }
+  CHECK_EQ(server.connections(), 0U);
+}
+
 TEST("one without a descriptor is given back with the way out; other errors of socket(2) fail") {
   Server server;
   Bed bed;
