@@ -13,7 +13,7 @@ Job:
 What is there is skipped: the same command, run again, continues.
   --journal FILE | --no-journal [.mcurl-journal]    --durable   sync each file
   --resume-by WHAT        validator, size  --failed-out FILE    a list of them
-  --only-failed           rerun those; without a list, the journal's
+  --only-failed           what is not done yet; without a list, the journal's
   -J, --remote-header-name  server's name  -R, --remote-time    server's date
   --checksum TYPE=HEX     for one URL      --keep-bad           as NAME.bad
   --manifest FILE         SHA256SUMS       --xattr              URL, type

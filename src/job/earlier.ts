@@ -125,15 +125,17 @@ export class Earlier {
   }
 
   /**
-   * The entries that failed, in the order of their serials, which count as lines. From here on `take` finds no others.
+   * The entries that are not done, in the order of their serials, which count as lines. From here on `take` finds no
+   * others.
    *
    * @throws the signal's AbortError
    */
-  async *failedEntries(signal?: AbortSignal): AsyncGenerator<Entry[]> {
-    this.#index.keepFailed();
+  async *unfinished(signal?: AbortSignal): AsyncGenerator<Entry[]> {
+    this.#index.keepUnfinished();
     let entries: Entry[] = [];
     const plan: JournalVisitor['plan'] = (serial, bytes, from, to) => {
-      if (this.#index.stateOf(serial) === 'failed') {
+      const state = this.#index.stateOf(serial);
+      if (state === 'open' || state === 'failed') {
         const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
         entries.push({ ...parseEntryText(text), line: serial + 1 });
       }

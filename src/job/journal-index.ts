@@ -294,12 +294,12 @@ export class JournalIndex implements JournalVisitor {
     return undefined;
   }
 
-  /** Leaves only those failed to be taken. */
-  keepFailed(): void {
+  /** Leaves only what is not done to be taken. */
+  keepUnfinished(): void {
     for (const segment of this.#segments) {
       for (let at = 0; segment !== undefined && at < SEGMENT; at += 1) {
         const meta = segment.meta[at] as number;
-        if (meta !== 0 && (meta & STATE) !== FAILED) {
+        if ((meta & STATE) === DONE) {
           segment.meta[at] = meta | TAKEN;
           segment.size[at] = 0;
         }

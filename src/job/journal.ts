@@ -127,9 +127,9 @@ export class Journal {
     };
   }
 
-  /** @see Earlier.failedEntries */
-  failedEntries(signal?: AbortSignal): AsyncIterable<Entry[]> | Entry[][] {
-    return this.#earlier?.failedEntries(signal) ?? [];
+  /** @see Earlier.unfinished */
+  unfinished(signal?: AbortSignal): AsyncIterable<Entry[]> | Entry[][] {
+    return this.#earlier?.unfinished(signal) ?? [];
   }
 
   /** All entries of a run with `renew` have ended: the next one fetches all again. */

@@ -74,7 +74,10 @@ export interface FetchOptions {
    * `size`: size and, where both tell one, Last-Modified, for servers whose ETag changes with every request.
    */
   readonly resumeBy?: 'validator' | 'size';
-  /** Fetch only entries that the journal knows as failed; all of those when `inputs` is an empty array. Default false. */
+  /**
+   * Fetch only what earlier runs planned and did not finish, whether it failed or is open: of the inputs, or all of it when they
+   * are an empty array. Default false.
+   */
   readonly onlyFailed?: boolean;
   /** A file that gets the failed entries, with their options and passwords, as a list. Written when the job is over. */
   readonly failedOut?: string;

@@ -32,7 +32,7 @@ export interface Place {
 /**
  * @throws McurlError `ERR_MCURL_DIRECTORY` when nothing can be written there
  * @throws NativeError `ERR_MCURL_LOCKED` when another job has it, `ERR_MCURL_JOURNAL` when the journal cannot be opened
- * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only its failed entries are asked for
+ * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only what it has not done is asked for
  */
 export function openPlace(inputs: Inputs, options: FetchOptions): Place {
   const { directory = '.', onlyFailed = false } = options;
@@ -44,7 +44,7 @@ export function openPlace(inputs: Inputs, options: FetchOptions): Place {
     const where = path === false ? '' : `${path} `;
     throw new UsageError(
       'ERR_MCURL_JOURNAL',
-      `no journal ${where}tells what failed: it is there after a run with failures, and --journal keeps one`,
+      `no journal ${where}tells what is not done: it is there after a run that did not finish, and --journal keeps one`,
     );
   }
   const directoryFd = name === undefined ? lock(directory, true) : undefined;

@@ -34,6 +34,11 @@ export interface Shared {
   readonly signal: AbortSignal;
 }
 
+/** Nothing but what earlier runs did not finish is asked for, and all of that. */
+export function isRest(inputs: Inputs, { onlyFailed = false }: FetchOptions): boolean {
+  return onlyFailed && Array.isArray(inputs) && inputs.length === 0;
+}
+
 export class Reader {
   /** The journal's descriptor is in use until it resolves, or rejects as `openJournal`. */
   readonly opened: Promise<void>;
@@ -110,14 +115,12 @@ export class Reader {
   #batches(): AsyncIterable<Batch> {
     const inputs = this.#inputs;
     const { options, signal } = this.#shared;
-    return options.onlyFailed && Array.isArray(inputs) && inputs.length === 0
-      ? this.#failedBefore()
-      : readInputs(inputs, signal);
+    return isRest(inputs, options) ? this.#unfinishedBefore() : readInputs(inputs, signal);
   }
 
-  async *#failedBefore(): AsyncGenerator<Batch> {
+  async *#unfinishedBefore(): AsyncGenerator<Batch> {
     const { ends, signal } = this.#shared;
-    for await (const entries of ends.journal?.failedEntries(signal) ?? []) {
+    for await (const entries of ends.journal?.unfinished(signal) ?? []) {
       yield { source: undefined, entries };
     }
   }
@@ -167,7 +170,7 @@ export class Reader {
     }
     const { url, name, key, mirrors } = planned;
     const known = ends.journal?.take(key, name);
-    if (options.onlyFailed && known?.state !== 'failed') {
+    if (options.onlyFailed && known?.state !== 'open' && known?.state !== 'failed') {
       return;
     }
     const urlnum = stats.read;

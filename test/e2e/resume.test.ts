@@ -357,6 +357,42 @@ describe('--only-failed', () => {
     expect(asked().sort()).toEqual(['/b', '/c', '/c']);
   });
 
+  it('reruns also what a killed run had failed before, or left in the middle', async () => {
+    const small = origin.url('/b?status=503&times=2');
+    const large = origin.url(`/a?size=${SIZE}&times=2&stall=${CUT}&etag`);
+    const first = startFetch([small, large], ['--retry', '0'], { cwd });
+    const journal = join(out, '.mcurl-journal');
+    await vi.waitFor(() => {
+      expect(statSync(join(out, 'a.part')).size).toBe(CUT);
+      expect(readFileSync(journal, 'utf8')).toContain('"fail":0');
+    }, 10_000);
+    first.child.kill('SIGKILL');
+    await first.finished;
+    const second = startCliIn(['--only-failed', '-d', 'out', '--retry', '0']);
+    await origin.arrived('/a', 2);
+    await origin.arrived('/b', 2);
+    second.child.kill('SIGKILL');
+    await second.finished;
+    const third = await startCliIn(['--only-failed', '-d', 'out']).finished;
+    expect(third.code, third.stderr).toBe(0);
+    expect(bytesOf('a').equals(content('/a', SIZE))).toBe(true);
+    expect(bytesOf('b').equals(content('/b'))).toBe(true);
+    expect(existsSync(journal)).toBe(false);
+  });
+
+  it('reruns what failed when not even that could be written down', async () => {
+    const lines = [origin.url('/a?status=503&times=1'), origin.url('/b?status=404&times=1')];
+    await runFetch(lines, ['--retry', '0'], { cwd });
+    const journal = join(out, '.mcurl-journal');
+    const kept = readFileSync(journal, 'utf8')
+      .split('\n')
+      .filter((line) => !line.includes('"fail"'));
+    writeFileSync(journal, kept.join('\n'));
+    const { code, stderr } = await startCliIn(['--only-failed', '-d', 'out']).finished;
+    expect(code, stderr).toBe(0);
+    expect(namesIn(out)).toEqual(['a', 'b']);
+  });
+
   it('needs a journal', async () => {
     const run = startCliIn(['--only-failed', '-d', 'out']);
     const { code, stderr } = await run.finished;

@@ -109,7 +109,7 @@ it('writes ends that the next run reads', async () => {
   expect(names.take('é"')).toBe('é".2');
 });
 
-it('gives the failed entries alone', async () => {
+it('gives what is not done alone, failed or open', async () => {
   const key = 'http://a/1\thttp://b/1\n out=z\n checksum=md5=d41d8cd98f00b204e9800998ecf8427e';
   const path = journalFile([
     RUN,
@@ -122,7 +122,7 @@ it('gives the failed entries alone', async () => {
   ]);
   const { journal } = await openAt(path);
   const failed: Entry[] = [];
-  for await (const batch of journal.failedEntries()) failed.push(...batch);
+  for await (const batch of journal.unfinished()) failed.push(...batch);
   expect(failed).toEqual([
     {
       line: 2,
@@ -133,6 +133,7 @@ it('gives the failed entries alone', async () => {
       checksum: 'md5=d41d8cd98f00b204e9800998ecf8427e',
     },
     { line: 3, text: 'http://a/0', problem: undefined },
+    { line: 4, text: 'http://a/3', problem: undefined },
   ]);
   expect(journal.take('http://a/0', '0')).toMatchObject({
     serial: 2,

@@ -501,28 +501,25 @@ describe('the journal', () => {
     expect(linesOf(directory)).toContainEqual({ done: 0, size: 5 });
   });
 
-  it('stays after --only-failed, which plans nothing else', async () => {
+  it.each<[string, Input[], boolean]>([
+    ['is gone after --only-failed without a list', [], false],
+    [
+      'stays after --only-failed with one, which may not have all',
+      ['http://h/a', { url: 'http://h/b', mirrors: ['http://m/b'], output: 'c' }, 'http://h/new'],
+      true,
+    ],
+  ])('%s; nothing that is done is planned', async (_, inputs, stays) => {
     const directory = useJournal(
       { plan: 0, entry: 'http://h/a', name: 'a' },
       { done: 0, size: 9 },
       { plan: 1, entry: 'http://h/b\thttp://m/b\n out=c', name: 'c' },
       { fail: 1, kind: 'http', code: 8, message: 'x' },
     );
-    for (const inputs of [
-      [],
-      ['http://h/a', { url: 'http://h/b', mirrors: ['http://m/b'], output: 'c' }],
-    ]) {
-      const run = start(inputs, { directory, onlyFailed: true });
-      await run.finished;
-      expect(FakeEngine.last.added).toMatchObject([{ url: 'http://h/b', name: 'c', serial: 1 }]);
-      expect(run.job.stats).toMatchObject({ read: 1, done: 1 });
-      expect(existsSync(join(directory, '.mcurl-journal'))).toBe(true);
-      writeFileSync(
-        join(directory, '.mcurl-journal'),
-        '{"fail":1,"kind":"http","code":8,"message":"x"}\n',
-        { flag: 'a' },
-      );
-    }
+    const run = start(inputs, { directory, onlyFailed: true });
+    await run.finished;
+    expect(FakeEngine.last.added).toMatchObject([{ url: 'http://h/b', name: 'c', serial: 1 }]);
+    expect(run.job.stats).toMatchObject({ read: 1, done: 1 });
+    expect(existsSync(join(directory, '.mcurl-journal'))).toBe(stays);
   });
 });
 
