@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <limits>
 #include <span>
 #include <system_error>
 
@@ -142,7 +143,8 @@ std::unique_ptr<mcurl::Extras> extras(const Napi::Object& from) {
   if (text(from, "resumeBy") == "size") to->resumeBy = mcurl::ResumeBy::kSize;
   to->trustedBytes = static_cast<int64_t>(number(from, "trustedBytes", -1));
   to->doneBytes = static_cast<int64_t>(number(from, "doneBytes", -1));
-  to->mayReplace = flag(from, "mayReplace");
+  // No file has that size.
+  if (flag(from, "mayReplace")) to->doneBytes = std::numeric_limits<int64_t>::max();
   to->known = mcurl::Version::parse(text(from, "knownVersion"));
   if (const std::string checksum = text(from, "checksum"); !checksum.empty()) {
     to->checksum = mcurl::Checksum::parse(checksum);

@@ -123,7 +123,7 @@ void Engine::add(std::vector<NewTarget> targets) {
     target->serial = given.serial;
     target->wasPlanned = given.isJournalled;
     target->extras = std::move(given.extras);
-    target->mayReplace = overwrite_ || (target->extras && target->extras->mayReplace);
+    target->mayReplace = overwrite_;
     if (given.isRetry) {
       if (!target->extras) target->extras = std::make_unique<Extras>();
       target->extras->mayHavePart = true;

@@ -12,9 +12,10 @@ namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kWatchdogMs = 1'000;
-// libcurl before 8.4.0 forgets a time-out that is less than a millisecond away (its bug 11937).
+// libcurl before 8.4.0 forgets a time-out that is less than a millisecond away (its bug 11937), and
+// before 8.0 a name's third address when two have refused at once.
 constexpr unsigned kKeepsTimes = 0x080400;
-// Every second look of the watchdog goes to silent sockets.
+// Every second look of the watchdog has libcurl look after all.
 constexpr unsigned kLooks = 2;
 // Rounds of action and completion before sockets are looked at again.
 constexpr int kRounds = 2;
@@ -95,17 +96,8 @@ void Loop::watch() {
   if (!beat_ && !transfers_.empty()) timerDue_ = true;
   beat_ = false;
   if (curl_version_info(CURLVERSION_NOW)->version_num < kKeepsTimes && ++looks_ % kLooks == 0)
-    askSilent();
+    actOnAll();
   if (acted_ || timerDue_) settle();
-}
-
-// A transfer whose time-out libcurl has forgotten looks at the clock only when its socket acts: as
-// if all had acted, with events unknown.
-void Loop::askSilent() {
-  for (const curl_socket_t fd : sockets_.wanted()) {
-    if (transfers_.empty()) return;
-    act(fd, 0);
-  }
 }
 
 void Loop::createMulti() {
@@ -179,10 +171,14 @@ void Loop::serveTimer() {
 
 void Loop::onReady(curl_socket_t fd, int events) noexcept { act(fd, events); }
 
-void Loop::act(curl_socket_t fd, int events) {
+void Loop::act(curl_socket_t fd, int events) { acted(multi_->socketAction(fd, events, running_)); }
+
+void Loop::actOnAll() { acted(multi_->socketAll(running_)); }
+
+void Loop::acted(CURLMcode code) {
   acted_ = true;
   beat_ = true;
-  if (multi_->socketAction(fd, events, running_) != CURLM_OK || sockets_.hasFailed()) recover();
+  if (code != CURLM_OK || sockets_.hasFailed()) recover();
 }
 
 void Loop::settle() {

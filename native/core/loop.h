@@ -89,10 +89,11 @@ class Loop final : private MultiSocket::Events,
   void run();
   void createMulti();
   void act(curl_socket_t fd, int events);
+  void actOnAll();
+  void acted(CURLMcode code);
   void settle();
   void serveTimer();
   void watch();
-  void askSilent();
   void drain();
   void pull();
   bool isThere(Target& target);

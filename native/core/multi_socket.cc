@@ -48,6 +48,14 @@ CURLMcode MultiSocket::socketAction(curl_socket_t fd, int events, int& running) 
   return code;
 }
 
+CURLMcode MultiSocket::socketAll(int& running) noexcept {
+  if (failed_) return CURLM_INTERNAL_ERROR;
+  int now = 0;
+  CURL_IGNORE_DEPRECATION(const CURLMcode code = noted(curl_multi_socket_all(multi_.get(), &now));)
+  if (code == CURLM_OK) running = now;
+  return code;
+}
+
 CURLMcode MultiSocket::assign(curl_socket_t fd, void* data) noexcept {
   return curl_multi_assign(multi_.get(), fd, data);
 }

@@ -51,6 +51,10 @@ class MultiSocket {
   // CURL_SOCKET_TIMEOUT, that the time is up. Sets `running` only when it succeeds.
   CURLMcode socketAction(curl_socket_t fd, int events, int& running) noexcept;
 
+  // Has libcurl look after each transfer, whatever it waits for (curl_multi_socket_all): a way out
+  // of what it may have forgotten, and no more. Sets `running` as above.
+  CURLMcode socketAll(int& running) noexcept;
+
   CURLMcode assign(curl_socket_t fd, void* data) noexcept;
 
   // Milliseconds until CURL_SOCKET_TIMEOUT is due; -1: no time-out.

@@ -76,14 +76,6 @@ void Sockets::closing(curl_socket_t fd) noexcept {
   entry.isOurs = false;
 }
 
-std::vector<curl_socket_t> Sockets::wanted() const {
-  std::vector<curl_socket_t> fds;
-  for (const Entry& entry : entries_) {
-    if (entry.socket != nullptr && entry.socket->wanted != 0) fds.push_back(entry.socket->fd);
-  }
-  return fds;
-}
-
 void Sockets::forget(Entry& entry) noexcept {
   Socket* socket = std::exchange(entry.socket, nullptr);
   if (socket == nullptr) return;

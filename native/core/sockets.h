@@ -41,9 +41,6 @@ class Sockets {
   void opened(curl_socket_t fd) noexcept;
   void closing(curl_socket_t fd) noexcept;
 
-  // Those that libcurl waits for now.
-  std::vector<curl_socket_t> wanted() const;
-
   // A wish could not be met: libcurl would wait for ever.
   bool hasFailed() const noexcept { return hasFailed_; }
   // For a new CURLM, or none.

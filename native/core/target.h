@@ -32,8 +32,8 @@ struct Extras {
   ResumeBy resumeBy = ResumeBy::kValidator;
   int64_t trustedBytes = -1;  // of NAME.part; -1: all
   bool mayHavePart = false;
-  int64_t doneBytes = -1;   // the journal has a whole file of that size; -1: it has none
-  bool mayReplace = false;  // nothing vouches for a file that is there: fetch it again
+  // The journal has a whole file of that size, and one of another is replaced; -1: it has none.
+  int64_t doneBytes = -1;
   std::optional<Checksum> checksum{};
   Version known{};  // of the file that is there, for a conditional request
 };

@@ -444,39 +444,22 @@ TEST("what the journal is done with counts when its size is right, and is fetche
   test::Scratch scratch;
   scratch.write("0", "12345");
   scratch.write("1", "1234");
+  std::filesystem::create_symlink("0", scratch / "3");
   Job job{{}, scratch.path()};
-  for (const uint32_t id : {0U, 1U, 2U}) {
+  for (const uint32_t id : {0U, 1U, 2U, 3U}) {
     job.add({.id = id,
              .url = server.url("/bytes/5"),
              .name = std::to_string(id),
              .extras = std::make_unique<mcurl::Extras>(mcurl::Extras{.doneBytes = 5})});
   }
-  const auto ended = job.await(3);
+  const auto ended = job.await(4);
   CHECK_EQ(ended.at(0).reason(), Reason::kExists);
+  CHECK_EQ(ended.at(3).reason(), Reason::kLocal);  // a link is none of ours
   CHECK_EQ(ended.at(1).reason(), Reason::kDone);
   CHECK_EQ(ended.at(2).reason(), Reason::kDone);
   CHECK_EQ(scratch.read("0"), "12345");
   for (const char* name : {"1", "2"}) CHECK(scratch.read(name) == test::content("/bytes/5", 5));
   CHECK_EQ(server.requests().size(), 2U);
-}
-
-TEST("a file that nothing vouches for is fetched again and replaced") {
-  Server server;
-  test::Scratch scratch;
-  for (const char* name : {"0", "1"}) scratch.write(name, "");
-  Job job{{}, scratch.path()};
-  for (const uint32_t id : {0U, 1U}) {
-    mcurl::Extras extras{.mayReplace = id == 1};
-    job.add({.id = id,
-             .url = server.url("/bytes/5"),
-             .name = std::to_string(id),
-             .extras = std::make_unique<mcurl::Extras>(std::move(extras))});
-  }
-  const auto ended = job.await(2);
-  CHECK_EQ(ended.at(0).reason(), Reason::kExists);
-  CHECK_EQ(ended.at(1).reason(), Reason::kDone);
-  CHECK_EQ(scratch.read("0"), "");
-  CHECK(scratch.read("1") == test::content("/bytes/5", 5));
 }
 
 TEST("a retry replaces what its first attempt was to replace") {

@@ -409,7 +409,7 @@ TEST("a fault while sinks finish leaves them to finish") {
   CHECK(fault::socketAction.fired() > 0);
 }
 
-TEST("a time-out that libcurl forgot is found by asking silent sockets") {
+TEST("a time-out that libcurl forgot is found by having it look after all") {
   curl_version_info_data old = *curl_version_info(CURLVERSION_NOW);
   old.version_num = 0x075801;
   const fault::Pretended pretended{old};
