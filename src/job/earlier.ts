@@ -107,6 +107,12 @@ export class Earlier {
     return found && this.#known(found, plainName);
   }
 
+  /** A hash that the file of a done entry has, as its line says; undefined when it says none. */
+  digestOf(serial: number): string | undefined {
+    const doneAt = this.#index.doneAt(serial);
+    return doneAt < 0 ? undefined : readLine(this.#fd, doneAt).digest;
+  }
+
   #known(found: Found, plainName: string): Journalled {
     const { serial, state, suffix, planAt, doneAt, began } = found;
     const line = planAt < 0 ? undefined : readLine(this.#fd, planAt);

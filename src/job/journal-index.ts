@@ -92,7 +92,7 @@ export class JournalIndex implements JournalVisitor {
   /**
    * @param names in which every name of the journal is reserved
    * @param boot which start of the machine this is; null when nothing tells
-   * @param keepValidators `doneAt` of every done line that has a version
+   * @param keepValidators `Found.doneAt` of every done line that has a version
    */
   constructor(names: Names, boot: string | null, keepValidators: boolean) {
     this.#names = names;
@@ -204,7 +204,7 @@ export class JournalIndex implements JournalVisitor {
     this.#began.delete(serial);
     segment.size[at] = Math.min(size, LARGE);
     const isValidated = this.#keepValidators && more?.version !== undefined;
-    const isAside = isValidated || size >= LARGE;
+    const isAside = isValidated || more?.digest !== undefined || size >= LARGE;
     if (isAside) {
       segment.doneAt ??= new Float64Array(SEGMENT);
       segment.doneAt[at] = offset;
@@ -312,6 +312,13 @@ export class JournalIndex implements JournalVisitor {
     return STATES[meta & STATE];
   }
 
+  /** Where the line is that has an entry done, if it tells more than the size and no later line took that back; else -1. */
+  doneAt(serial: number): number {
+    const { segment, at } = this.#place(serial);
+    const meta = segment.meta[at] as number;
+    return (meta & STATE) === DONE ? doneAtOf(meta, segment, at) : -1;
+  }
+
   #found(serial: number, { segment, at }: { segment: Segment; at: number }): Found {
     const meta = segment.meta[at] as number;
     return {
@@ -320,7 +327,8 @@ export class JournalIndex implements JournalVisitor {
       suffix: meta >>> SUFFIX_SHIFT,
       planAt: meta & PLAN_ASIDE ? (segment.planAt?.[at] ?? -1) : -1,
       size: meta & WAS_DONE ? segment.size[at] : undefined,
-      doneAt: meta & DONE_ASIDE ? (segment.doneAt?.[at] ?? -1) : -1,
+      // Of a digest the few who need it ask `doneAt`.
+      doneAt: this.#keepValidators || segment.size[at] === LARGE ? doneAtOf(meta, segment, at) : -1,
       began: this.#began.get(serial),
     };
   }
@@ -359,6 +367,10 @@ export class JournalIndex implements JournalVisitor {
     const kept = (segment.meta[at] as number) & ~STATE;
     segment.meta[at] = kept | state;
   }
+}
+
+function doneAtOf(meta: number, segment: Segment, at: number): number {
+  return meta & DONE_ASIDE ? (segment.doneAt?.[at] ?? -1) : -1;
 }
 
 const SLASH = 0x2f;

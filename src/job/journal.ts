@@ -127,6 +127,11 @@ export class Journal {
     };
   }
 
+  /** @see Earlier.digestOf */
+  digestOf(serial: number): string | undefined {
+    return this.#earlier?.digestOf(serial);
+  }
+
   /** @see Earlier.unfinished */
   unfinished(signal?: AbortSignal): AsyncIterable<Entry[]> | Entry[][] {
     return this.#earlier?.unfinished(signal) ?? [];

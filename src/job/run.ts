@@ -320,11 +320,11 @@ export class Conductor {
     );
   }
 
-  /** A file of that name was there. When it has to have a checksum it is hashed first. */
+  /** A file of that name was there. It is hashed first when it must have a checksum and the journal does not know that it has. */
   #skip(target: Target, skipReason: 'exists' | 'not-modified', at: number): void {
-    const { id, name } = target;
+    const { id, serial, name, isDone } = target;
     const checksum = target.extras?.checksum;
-    if (checksum === undefined) {
+    if (checksum === undefined || (isDone && this.#ends.journal?.digestOf(serial) === checksum)) {
       this.#skipped(target, skipReason, this.#isPlain ? undefined : this.#evidence(target, at));
       return;
     }

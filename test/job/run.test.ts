@@ -493,6 +493,58 @@ describe('the journal', () => {
     expect(FakeEngine.last.options.durable).toBe(true);
   });
 
+  describe('of a file that must have a checksum', () => {
+    const checksum = 'md5=900150983cd24fb0d6963f7d28e17f72';
+    const inputs = [{ url: 'http://h/a', checksum }, 'http://h/gone'];
+    const answer = (reason: number) => (target: { name: string }) =>
+      target.name === 'gone' ? GONE : { reason, sizeDelivered: 3 };
+
+    it('tells that it has it, so that it is not hashed again', async () => {
+      const directory = useTmp();
+      FakeEngine.answer = answer(REASON.done);
+      await start(inputs, { directory }).finished;
+      const done = { done: 0, size: 3, digest: checksum };
+      expect(linesOf(directory)).toContainEqual(done);
+      // Hashing would find no file.
+      const plan = { plan: 0, entry: `http://h/a\n checksum=${checksum}`, name: 'a' };
+      const known = useJournal(plan, done);
+      FakeEngine.answer = answer(REASON.exists);
+      const { job, finished } = start(inputs, { directory: known });
+      await finished;
+      expect(job.stats).toMatchObject({ skipped: 1, failed: 1, exitCode: EXIT.server });
+    });
+
+    it.each([
+      ['another one', [{ done: 0, size: 3, digest: `md5=${'0'.repeat(32)}` }]],
+      ['none', [{ done: 0, size: 3 }]],
+      [
+        'it, but it was begun again',
+        [
+          { done: 0, size: 3, digest: checksum },
+          { began: 0, name: 'a', version: '' },
+        ],
+      ],
+      [
+        'it, but is of a run before --overwrite',
+        [{ done: 0, size: 3, digest: checksum }, { renew: true }],
+      ],
+    ])('has it hashed when it tells %s', async (_, lines) => {
+      const plan = { plan: 0, entry: `http://h/a\n checksum=${checksum}`, name: 'a' };
+      const directory = useJournal(plan, ...lines);
+      writeFileSync(join(directory, 'a'), 'abd');
+      FakeEngine.answer = answer(REASON.exists);
+      const wrong = start(inputs, { directory });
+      await wrong.finished;
+      expect(wrong.outcomes.map(({ kind }) => kind).sort()).toEqual(['http', 'integrity']);
+      expect(wrong.job.stats).toMatchObject({ skipped: 0, failed: 2 });
+      writeFileSync(join(directory, 'a'), 'abc');
+      const right = start(inputs, { directory });
+      await right.finished;
+      expect(right.job.stats).toMatchObject({ skipped: 1, failed: 1 });
+      expect(linesOf(directory)).toContainEqual({ done: 0, size: 3, digest: checksum });
+    });
+  });
+
   it('knows the size of what was there', async () => {
     const directory = useTmp();
     writeFileSync(join(directory, 'a'), 'there');
