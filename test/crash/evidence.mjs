@@ -22,7 +22,7 @@ export class Violation extends Error {}
 
 /**
  * @typedef {object} Claims what a journal says, by serial
- * @property {Map<number, { key: string, name: string }>} plans
+ * @property {Map<number, { key: string, name: string, boot: string }>} plans
  * @property {Map<number, Began>} began
  * @property {Map<number, { name: string, size: number }>} done
  */
@@ -45,10 +45,16 @@ export function readClaims(path) {
     if (job !== undefined) {
       boot = line.boot;
     } else if (plan !== undefined) {
-      if (claims.plans.has(plan)) throw new Violation(`entry ${plan} is planned twice`);
+      const key = keyOf(line.entry);
+      const before = claims.plans.get(plan);
+      if (before !== undefined) {
+        // The list has it with other mirrors now.
+        if (before.key !== key) throw new Violation(`entry ${plan} is ${before.key} and ${key}`);
+        continue;
+      }
       if (names.has(line.name)) throw new Violation(`${line.name} is planned for two entries`);
       names.add(line.name);
-      claims.plans.set(plan, { key: line.entry, name: line.name });
+      claims.plans.set(plan, { key, name: line.name, boot });
     } else if (named !== undefined) {
       if (names.has(line.name)) throw new Violation(`${line.name} is given to two entries`);
       names.add(line.name);
@@ -68,6 +74,12 @@ export function readClaims(path) {
     }
   }
   return claims;
+}
+
+/** What an entry keeps, whatever is put right about it: its first URL and its `out=`. */
+export function keyOf(/** @type {string} */ text) {
+  const [url] = text.split(/[\t\n]/);
+  return `${url}${/\n +out=.*/.exec(text)?.[0].trim() ?? ''}`;
 }
 
 /** @returns {Record<string, any> | undefined} */
@@ -162,7 +174,7 @@ export class Evidence {
   /** @param {Buffer} bytes @returns {Content[]} */
   #identify(bytes) {
     return this.#files.flatMap((file) =>
-      file.versions
+      versionsOf(file)
         .filter((version) => version.bytes.equals(bytes))
         .map((version) => ({ file, version })),
     );
@@ -196,7 +208,7 @@ export class Evidence {
       const believed = line.boot === LOST_BOOT ? Math.min(size, line.durable) : size;
       const bytes = readFileSync(join(this.#out, `${name}.part`)).subarray(0, believed);
       const isRight = this.#files.some((file) =>
-        file.versions.some(
+        versionsOf(file).some(
           (version) =>
             isNamed(file, version, line.version) &&
             // Of a lie only the checksum tells, at the end.
@@ -208,6 +220,11 @@ export class Evidence {
       }
     }
   }
+}
+
+/** All that may come of its URLs. @param {File} file */
+function versionsOf({ versions, mirrored }) {
+  return mirrored === undefined ? versions : [...versions, mirrored];
 }
 
 /** Whether the journal's words may mean a version. @param {File} file @param {Version} version @param {string} text */

@@ -24,6 +24,7 @@ import { gzipSync } from 'node:zlib';
  * @property {string} path of its URL
  * @property {readonly Version[]} versions the first is the first that it has
  * @property {Version} current
+ * @property {Version | undefined} mirrored what its mirrors have, when that is not `current`
  * @property {Map<number, Set<Version>>} servedIn the versions that it had during a run, by the run's number
  * @property {keyof typeof VALIDATORS} validators what tells one version from another
  * @property {keyof typeof RANGES} ranges how a Range is answered
@@ -31,9 +32,10 @@ import { gzipSync } from 'node:zlib';
  * @property {number} waitMs before the answer
  * @property {number} paceMs after each 64 KiB
  * @property {number} breaks bodies that end early, at a random place
+ * @property {boolean} fails at times it is not there
  * @property {string | undefined} givenName by Content-Disposition
- * @property {boolean} isDigested a Repr-Digest goes with it
- * @property {string[]} aliases further paths: `/to/…` redirects here, `/mirror/…` is answered at times only
+ * @property {'sha-256' | 'sha-512' | undefined} digested by a Repr-Digest
+ * @property {string[]} aliases further paths: `/to/…` redirects here, `/mirrorN/…` is answered at times only
  */
 
 /**
@@ -74,6 +76,9 @@ export const RANGES = {
   'other total': 3,
   'total not told': 2,
   short: 3,
+  // Once: its Content-Range is right, and the body is not as long.
+  'short body': 5,
+  'long body': 5,
   multipart: 2,
   always416: 3,
   '416 with the size': 2,
@@ -82,6 +87,14 @@ export const RANGES = {
 };
 
 export const FRAMINGS = { length: 70, chunked: 15, close: 8, gzip: 7 };
+
+/** What an answer to a Range may do as well, however the file is framed else: RFC 9110 15.3.7 wants no length. */
+const RANGE_FRAMINGS = { length: 60, chunked: 20, close: 20 };
+
+/** @param {string} type as lists and servers write it @param {Buffer} bytes */
+export function hashOf(type, bytes) {
+  return createHash(type.replace('sha-', 'sha')).update(bytes);
+}
 
 /** `size` bytes; no two bodies have a piece in common. @param {Lot} lot @param {number} size @returns {Buffer} */
 export function makeBytes(lot, size) {
@@ -109,7 +122,9 @@ export class Origin {
   requests = [];
   /** Bytes that were not sent again, as a Range left them out and was answered rightly. */
   savedBytes = 0;
-  /** Nothing is slow or breaks off any more. */
+  /** Runs in which a file was not there. @type {Set<number>} */
+  failedIn = new Set();
+  /** Nothing is slow, fails or breaks off any more. */
   isCalm = false;
   /** A fault of the test's own. */
   onDefect = (/** @type {unknown} */ error) => {
@@ -170,38 +185,42 @@ export class Origin {
       response.writeHead(302, { Location: file.path }).end();
       return;
     }
-    if (path.startsWith('/mirror/') && this.#lot.has(0.4)) {
+    const isMirror = path.startsWith('/mirror');
+    const isMissing = file.fails && !this.isCalm && this.#lot.has(0.5);
+    if (isMissing || (isMirror && this.#lot.has(0.4))) {
+      if (isMissing) this.failedIn.add(run);
       response.writeHead(404).end();
       return;
     }
     if (file.waitMs > 0 && !this.isCalm) await sleep(file.waitMs);
-    const { status, headers, body } = this.#judge(file, asked.from, ifRange);
-    const isEncoded =
-      file.framing === 'gzip' && /gzip/.test(request.headers['accept-encoding'] ?? '');
+    const version = (isMirror && file.mirrored) || file.current;
+    const { status, headers, body } = this.#judge(file, version, asked.from, ifRange);
+    const framing = status === 206 ? this.#lot.weighted(RANGE_FRAMINGS) : file.framing;
+    const isEncoded = framing === 'gzip' && /gzip/.test(request.headers['accept-encoding'] ?? '');
     const sent = isEncoded && status === 200 ? gzipSync(body, { level: 1 }) : body;
     if (sent !== body) headers['Content-Encoding'] = 'gzip';
-    if (file.framing === 'close') {
+    if (framing === 'close') {
       response.setHeader('Connection', 'close');
       response.removeHeader('Transfer-Encoding');
-    } else if (file.framing !== 'chunked') {
-      headers['Content-Length'] ??= `${sent.length}`;
+    } else if (framing !== 'chunked') {
+      headers['Content-Length'] = `${sent.length}`;
     }
     response.writeHead(status, headers);
-    await this.#send(file, response, sent);
+    await this.#send(file, response, sent, framing === 'close' && status === 200);
   }
 
   /**
    * What the answer is.
-   * @param {File} file @param {number} from @param {string | undefined} ifRange
+   * @param {File} file @param {Version} version @param {number} from @param {string | undefined} ifRange
    * @returns {{ status: number, headers: Record<string, string>, body: Buffer }}
    */
-  #judge({ current, validators, ranges, versions, ...file }, from, ifRange) {
-    const { bytes } = current;
-    const date = current.modified.toUTCString();
+  #judge(file, { bytes, etag, modified }, from, ifRange) {
+    const { validators, ranges } = file;
+    const date = modified.toUTCString();
     /** @type {Record<string, string>} */
     const named = {};
-    if (validators === 'both' || validators === 'etag') named['ETag'] = current.etag;
-    if (validators.startsWith('weak etag')) named['ETag'] = `W/${current.etag}`;
+    if (validators === 'both' || validators === 'etag') named['ETag'] = etag;
+    if (validators.startsWith('weak etag')) named['ETag'] = `W/${etag}`;
     if (/both|date/.test(validators)) named['Last-Modified'] = date;
     if (validators === 'fresh date')
       named['Last-Modified'] = named['Date'] = new Date().toUTCString();
@@ -209,19 +228,20 @@ export class Origin {
     if (file.givenName !== undefined) {
       headers['Content-Disposition'] = `attachment; filename="${file.givenName}"`;
     }
-    if (file.isDigested) {
-      headers['Repr-Digest'] = `sha-256=:${createHash('sha256').update(bytes).digest('base64')}:`;
+    if (file.digested !== undefined) {
+      const digest = hashOf(file.digested, bytes).digest('base64');
+      headers['Repr-Digest'] = `${file.digested}=:${digest}:`;
     }
     const whole = { status: 200, headers, body: bytes };
     const isSame = ifRange === undefined || ifRange === named['ETag'] || ifRange === date;
     if (from < 0 || ranges === 'ignored') return whole;
     if (!isSame && !/If-Range|lie/.test(ranges)) return whole;
     const total = bytes.length;
-    const refusal = { status: 416, headers, body: Buffer.alloc(0) };
+    // It is about the request, and often names no more than the size.
+    const refusal = { status: 416, headers: isSame ? {} : named, body: Buffer.alloc(0) };
     if (ranges === 'always416') return refusal;
     if (from >= total || ranges === '416 with the size') {
-      headers['Content-Range'] = `bytes */${total}`;
-      return refusal;
+      return { ...refusal, headers: { ...refusal.headers, 'Content-Range': `bytes */${total}` } };
     }
     const part = (/** @type {number} */ first, /** @type {number} */ end, of = `${total}`) => {
       headers['Content-Range'] = `bytes ${first}-${end - 1}/${of}`;
@@ -241,6 +261,16 @@ export class Origin {
         return part(from, total, '*');
       case 'short':
         return part(from, Math.max(from + 1, total - 1));
+      case 'short body':
+      case 'long body':
+        file.ranges = 'right';
+        return {
+          ...part(from, total),
+          body:
+            ranges === 'short body'
+              ? bytes.subarray(from, this.#lot.whole(from, total - 1))
+              : Buffer.concat([bytes.subarray(from), pool.subarray(0, this.#lot.whole(1, 999))]),
+        };
       case 'multipart': {
         const text = `--x\r\nContent-Range: bytes ${from}-${total - 1}/${total}\r\n\r\n`;
         const pieces = [Buffer.from(text), bytes.subarray(from), Buffer.from('\r\n--x--\r\n')];
@@ -255,10 +285,13 @@ export class Origin {
     }
   }
 
-  /** @param {File} file @param {import('node:http').ServerResponse} response @param {Buffer} body */
-  async #send(file, response, body) {
+  /**
+   * @param {File} file @param {import('node:http').ServerResponse} response @param {Buffer} body
+   * @param {boolean} isEndless nothing tells where it ends
+   */
+  async #send(file, response, body, isEndless) {
     let end = body.length;
-    if (file.breaks > 0 && !this.isCalm && file.framing !== 'close') {
+    if (file.breaks > 0 && !this.isCalm && !isEndless) {
       file.breaks -= 1;
       end = this.#lot.whole(0, Math.max(0, end - 1));
     }

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Evidence, LOST_BOOT, readClaims, Violation } from './evidence.mjs';
+import { Evidence, keyOf, LOST_BOOT, readClaims, Violation } from './evidence.mjs';
 import { Lot } from './lot.mjs';
 import { Origin, PIECE_BYTES } from './origin.mjs';
 import { makeWorld } from './world.mjs';
@@ -29,6 +29,12 @@ const PROGRAM = fileURLToPath(new URL('../../bin/mcurl.js', import.meta.url));
 /** With this Node in front, as the program looks for it there. */
 const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`;
 const MOST_KILLS = 6;
+const REST = ['--only-failed'];
+const REST_OF_LIST = ['list.txt', '--only-failed'];
+/** Of such files each answer tells the date. */
+const DATED = ['both', 'date'];
+/** Options that want to know more of a file than its bytes. */
+const TELLING = ['--remote-header-name', '--remote-time', '--xattr'];
 /** So many stories have a file that is synced before it is whole: one of each twenty-five, and an early one. */
 const HUGE_EVERY = 25;
 const HUGE_FIRST = 3;
@@ -52,6 +58,7 @@ const CALLS = {
   linkat: 25,
   renameat2: 3,
   unlink: 1,
+  unlinkat: 2,
 };
 
 /**
@@ -138,9 +145,13 @@ export class Story {
       const kills = lot.whole(1, MOST_KILLS);
       for (;;) {
         this.#origin.isCalm = this.kills.length >= kills;
-        const end = await this.#run(this.#origin.isCalm ? undefined : this.#moment());
-        if (end.isOver) this.#checkEnd(end.stdout);
-        if (end.isOver || end.isWithout) return this.#told();
+        const claims = this.#claims();
+        // Some runs go on only with what others left: of the list, or of the journal alone.
+        const rest = claims && lot.has(0.2) ? lot.pick([REST_OF_LIST, REST]) : undefined;
+        const end = await this.#run(this.#origin.isCalm ? undefined : this.#moment(), rest);
+        if (rest === undefined && end.isOver) this.#checkEnd(end.stdout);
+        if (claims && rest && (end.isOver || end.isWithout)) this.#checkRest(claims, end.stdout);
+        if (end.isWithout || (rest === undefined && end.isOver)) return this.#told();
         this.#changeFiles();
         this.#changeList();
         if (this.#world.journal !== 'none') {
@@ -200,16 +211,23 @@ export class Story {
     }
   }
 
-  /** @param {{ what: string, count: number, signal: NodeJS.Signals } | undefined} moment */
-  async #run(moment) {
+  /**
+   * @param {{ what: string, count: number, signal: NodeJS.Signals } | undefined} moment
+   * @param {readonly string[] | undefined} rest
+   */
+  async #run(moment, rest) {
     const run = this.runs;
     this.runs += 1;
-    for (const file of this.#world.files) file.servedIn.set(run, new Set([file.current]));
+    for (const file of this.#world.files) {
+      const { current, mirrored = current } = file;
+      file.servedIn.set(run, new Set([current, mirrored]));
+    }
     const list = join(this.#directory, 'list.txt');
     writeFileSync(list, this.#list.map(({ text }) => `${text}\n`).join(''));
+    const inputs = rest ?? ['list.txt'];
     const args = [
       'fetch',
-      'list.txt',
+      ...inputs,
       '-d',
       'out',
       '--json',
@@ -226,7 +244,7 @@ export class Story {
     ];
     const due = moment && `${moment.what} ${moment.count} ${moment.signal}`;
     this.log.push(`run ${run} (${this.#list.length} entries): ${args.join(' ')}; kill: ${due}`);
-    const expected = this.#expected();
+    const expected = this.#expected(rest !== undefined);
     const child = spawn(program, words, {
       cwd: this.#directory,
       env: { PATH, HOME: this.#directory },
@@ -271,15 +289,17 @@ export class Story {
       );
     if (isHanging) throw new Violation(`run ${run} did not end within ${HANG_MS / 1000} s`);
 
-    const claims = readClaims(this.#journal);
+    const claims = this.#claims();
     const before = { whole: this.#evidence.whole.size, parts: this.#evidence.parts };
     this.#evidence.look(run, claims, this.#world.journal !== 'none');
     this.#checkRequests(run, expected);
     const isOver = code === 0;
     const wasKilled = isCall ? signal === 'SIGKILL' : struck !== '';
-    if (!isOver && !wasKilled)
+    // The server has an answer to all in the end, but this run did not get it.
+    const hasFailed = code === 8 && this.#origin.failedIn.has(run);
+    if (!isOver && !wasKilled && !hasFailed)
       throw new Violation(`run ${run} ended with ${code ?? signal}: ${stderr}`);
-    if (!isOver && moment !== undefined) {
+    if (wasKilled && !isOver && moment !== undefined) {
       this.kills.push({
         moment: isCall ? `before ${moment.what}(2)` : moment.what,
         found: this.#found(before, claims),
@@ -289,7 +309,7 @@ export class Story {
     const isWithout =
       this.#world.journal === 'default' &&
       claims === undefined &&
-      this.#evidence.whole.size === this.#list.length;
+      (rest !== undefined || this.#evidence.whole.size === this.#list.length);
     return { isOver, isWithout, stdout };
   }
 
@@ -349,41 +369,62 @@ export class Story {
 
   // ---- What a run may ask for ----
 
+  /** What the journal says; undefined without one. */
+  #claims() {
+    return this.#world.journal === 'none' ? undefined : readClaims(this.#journal);
+  }
+
   /**
    * Before a run: the files that it must not ask for, and those that it must ask the rest of.
    *
+   * @param {boolean} isRest it is only about what the journal has and not done
    * @returns {Expected}
    */
-  #expected() {
+  #expected(isRest) {
+    const claims = this.#claims();
     /** @type {Map<File, number>} */
-    const missing = new Map();
+    const missing = new Map(this.#world.files.map((file) => [file, 0]));
     for (const { file } of this.#list) missing.set(file, (missing.get(file) ?? 0) + 1);
     const single = new Set([...missing].filter(([, count]) => count === 1).map(([file]) => file));
     for (const [name, { contents }] of this.#evidence.whole) {
       if (this.#evidence.lost.has(name)) continue;
-      const [content, other] = contents;
-      if (content !== undefined && other === undefined) {
-        missing.set(content.file, (missing.get(content.file) ?? 0) - 1);
+      const files = new Set(contents.map(({ file }) => file));
+      for (const file of files.size === 1 ? files : []) {
+        missing.set(file, (missing.get(file) ?? 0) - 1);
       }
     }
-    const whole = new Set([...missing].filter(([, count]) => count <= 0).map(([file]) => file));
+    const open = new Set(
+      [...(claims?.plans ?? [])].filter(([serial]) => !claims?.done.has(serial)),
+    );
+    const keys = new Set([...open].map(([, { key }]) => key));
+    const isOpen = (/** @type {File} */ file) =>
+      this.#list.some((entry) => entry.file === file && keys.has(keyOf(entry.text)));
+    const others = [...missing].filter(([file, count]) => count <= 0 || (isRest && !isOpen(file)));
+    const whole = new Set(others.map(([file]) => file));
     /** @type {Map<File, number>} */
     const offsets = new Map();
-    for (const { file, offset } of this.#resumable()) {
+    for (const { file, offset } of this.#resumable(claims)) {
       if (single.has(file) && !whole.has(file)) offsets.set(file, offset);
     }
     return { whole, offsets };
   }
 
-  /** The beginnings of files that a run with a journal need not fetch again. */
-  *#resumable() {
-    const claims = this.#world.journal === 'none' ? undefined : readClaims(this.#journal);
+  /** The beginnings of files that a run with a journal need not fetch again. @param {Claims | undefined} claims */
+  *#resumable(claims) {
+    const { options } = this.#world;
     for (const [serial, { name, version, durable, boot }] of claims?.began ?? []) {
       const key = claims?.plans.get(serial)?.key;
       const entry = this.#list.find(({ text }) => keyOf(text) === key);
+      const [total, etag] = version.split('\t');
       const size = sizeOf(join(this.#out, `${name}.part`));
-      const offset = boot === LOST_BOOT ? Math.min(size, durable) : size;
-      if (entry !== undefined && version !== '' && offset > 0) yield { file: entry.file, offset };
+      let offset = boot === LOST_BOOT ? Math.min(size, durable) : size;
+      // A 416 would not tell what these want to know.
+      if (offset === Number(total) && TELLING.some((option) => options.includes(option)))
+        offset -= 1;
+      if (entry === undefined || version === '' || offset <= 0) continue;
+      // Nothing else tells one server's file from another's.
+      const isTied = !entry.text.includes('\t') || etag !== '';
+      yield { file: entry.file, offset: isTied ? offset : -1 };
     }
   }
 
@@ -395,8 +436,7 @@ export class Story {
       const { file, from, path } = request;
       if (request.run !== run || seen.has(file)) continue;
       seen.add(file);
-      if (whole.has(file))
-        throw new Violation(`${path} was whole and was fetched again in run ${run}`);
+      if (whole.has(file)) throw new Violation(`${path} was not to be fetched again in run ${run}`);
       const offset = offsets.get(file);
       if (offset !== undefined && from !== offset) {
         throw new Violation(
@@ -421,8 +461,7 @@ export class Story {
     const lot = this.#lot;
     const more = this.#later.splice(0, lot.has(0.5) ? lot.whole(0, this.#later.length) : 0);
     // Names are by the list's order until a journal has them.
-    const claims = this.#world.journal === 'none' ? undefined : readClaims(this.#journal);
-    const isFree = claims !== undefined && lot.has(0.4);
+    const isFree = this.#claims() !== undefined && lot.has(0.4);
     this.#list = isFree ? lot.shuffled([...this.#list, ...more]) : [...this.#list, ...more];
   }
 
@@ -459,15 +498,22 @@ export class Story {
       else if (fate !== 'kept')
         overwrite(part, from, size, fate === 'zeros' ? 0 : lot.whole(1, 255));
     }
-    if (this.#world.isDurable) return;
-    for (const { name, size } of claims?.done.values() ?? []) {
-      if (!lot.has(0.1) || size === 0 || this.#evidence.lost.has(name)) continue;
-      this.log.push(`  ${name} is lost`);
+    for (const [serial, { name }] of claims?.plans ?? []) {
       const path = join(this.#out, name);
-      const isGone = lot.has(0.5);
-      if (isGone) rmSync(path);
-      else truncateSync(path, lot.whole(0, size - 1));
-      this.#evidence.lost.set(name, isGone ? undefined : statSync(path).ino);
+      if (!this.#evidence.whole.has(name)) continue;
+      const { ino, size } = statSync(path);
+      const isDone = claims?.done.has(serial) === true;
+      const isHarmed = !this.#world.isDurable && size > 0 && lot.has(isDone ? 0.1 : 0.5);
+      // What the journal does not have done is not to be believed, be it whole or not.
+      if (!isDone || !isHarmed) continue;
+      const harm = isHarmed
+        ? lot.pick(isDone ? ['gone', 'cut'] : ['gone', 'cut', 'empty'])
+        : 'kept';
+      this.log.push(`  ${name} is ${harm}, its end ${isDone ? '' : 'not '}in the journal`);
+      if (harm === 'gone') rmSync(path);
+      if (harm === 'cut') truncateSync(path, lot.whole(0, size - 1));
+      if (harm === 'empty') truncateSync(path, 0);
+      this.#evidence.lost.set(name, harm === 'gone' ? undefined : ino);
       this.#evidence.whole.delete(name);
     }
   }
@@ -485,18 +531,47 @@ export class Story {
 
   // ---- The end ----
 
-  /** @param {string} stdout */
-  #checkEnd(stdout) {
-    const { whole, parts, others, names } = this.#evidence;
-    const { journal } = this.#world;
+  /** The names that were told, by line. @param {string} stdout of a run that succeeded */
+  #namesIn(stdout) {
     /** @type {Map<number, string>} */
-    const nameByLine = new Map();
+    const names = new Map();
     for (const text of stdout.split('\n').filter((line) => line !== '')) {
       const { type, line, filename_effective } = JSON.parse(text);
       if (type !== 'done' && type !== 'skip') throw new Violation(`exit 0 with ${text}`);
-      if (nameByLine.has(line)) throw new Violation(`line ${line} ended twice`);
-      nameByLine.set(line, filename_effective.slice('out/'.length));
+      if (names.has(line)) throw new Violation(`line ${line} ended twice`);
+      names.set(line, filename_effective.slice('out/'.length));
     }
+    return names;
+  }
+
+  /** What others had left is there. @param {Claims} before @param {string} stdout */
+  #checkRest({ plans, done }, stdout) {
+    this.#namesIn(stdout);
+    const found = [...this.#evidence.whole.values()].flatMap(({ contents }) => contents);
+    for (const [serial, { key }] of plans) {
+      const entry = this.#list.find(({ text }) => keyOf(text) === key);
+      if (!done.has(serial) && !found.some(({ file }) => file === entry?.file)) {
+        throw new Violation(`${key} was not done, and is not there after --only-failed`);
+      }
+    }
+  }
+
+  /** Files are as old as the server said. */
+  #checkTimes() {
+    for (const [name, { contents }] of this.#evidence.whole) {
+      if (!contents.every(({ file }) => DATED.includes(file.validators))) continue;
+      const seconds = Math.floor(statSync(join(this.#out, name)).mtimeMs / 1000);
+      if (!contents.some(({ version }) => Math.floor(+version.modified / 1000) === seconds)) {
+        throw new Violation(`${name} has another date than the server said`);
+      }
+    }
+  }
+
+  /** @param {string} stdout */
+  #checkEnd(stdout) {
+    const { whole, parts, others, names } = this.#evidence;
+    const { journal, options } = this.#world;
+    const nameByLine = this.#namesIn(stdout);
     let line = 1;
     /** @type {Map<string, Set<string>>} */
     const namesNow = new Map();
@@ -505,6 +580,10 @@ export class Story {
       if (name === undefined) throw new Violation(`exit 0, and nothing is told of ${text}`);
       if (!whole.get(name)?.contents.some((content) => content.file === file)) {
         throw new Violation(`${name} is not of ${text}`);
+      }
+      const given = file.givenName?.replace('.bin', '');
+      if (given && !text.includes('out=') && !RegExp(`^${given}(\\.\\d+)?\\.bin$`).test(name)) {
+        throw new Violation(`${name} should be named after ${file.givenName}`);
       }
       const key = keyOf(text);
       namesNow.set(key, (namesNow.get(key) ?? new Set()).add(name));
@@ -517,6 +596,7 @@ export class Story {
     for (const name of whole.keys()) {
       if (!given.has(name)) throw new Violation(`${name} is nobody's`);
     }
+    if (options.includes('--remote-time')) this.#checkTimes();
     const named = new Set(this.#world.files.filter((file) => file.givenName !== undefined));
     for (const [key, planned] of names) {
       const entry = this.#list.find(({ text }) => keyOf(text) === key);
@@ -546,11 +626,6 @@ export class Story {
         throw new Violation(`the manifest has ${lines.length} lines`);
     }
   }
-}
-
-/** The key that the journal gives to an entry of the list. */
-function keyOf(/** @type {string} */ text) {
-  return text.replaceAll('\n  ', '\n ');
 }
 
 /** Bytes; 0 when there is no such file. */

@@ -1,7 +1,6 @@
 // @ts-check
 /** What a story is about, drawn by lot: files, a list of them, and options. */
-import { createHash } from 'node:crypto';
-import { FRAMINGS, makeBytes, RANGES, VALIDATORS } from './origin.mjs';
+import { FRAMINGS, hashOf, makeBytes, RANGES, VALIDATORS } from './origin.mjs';
 
 /** @typedef {import('./lot.mjs').Lot} Lot */
 /** @typedef {import('./origin.mjs').File} File */
@@ -10,6 +9,7 @@ import { FRAMINGS, makeBytes, RANGES, VALIDATORS } from './origin.mjs';
  * @typedef {object} Entry
  * @property {File} file
  * @property {string} text as the list has it, in lines
+ * @property {readonly string[]} texts what it may become: its first URL and its `out=` stay
  */
 
 /**
@@ -65,13 +65,20 @@ export function makeWorld(lot, isHuge) {
   /** @type {Set<string>} */
   const taken = new Set();
   const breaks = lot.has(0.15) ? 0.2 : 0;
+  const fails = lot.has(0.15) ? 0.2 : 0;
   const slowness = lot.pick([0.2, 0.5, 0.9]);
   for (const [kind, count] of Object.entries(counts)) {
     for (let index = 0; index < count; index += 1) {
       const path = makePath(lot);
       if (taken.has(path)) continue;
       taken.add(path);
-      files.push(makeFile(lot, path, kind, { breaks, slowness, isResumedBySize, isNamedByServer }));
+      const file = makeFile(lot, path, kind, {
+        breaks,
+        slowness,
+        isResumedBySize,
+        isNamedByServer,
+      });
+      files.push({ ...file, fails: lot.has(fails) });
     }
   }
   if (isHuge) {
@@ -141,6 +148,7 @@ function makeFile(lot, path, kind, { breaks, slowness, isResumedBySize, isNamedB
     path,
     versions,
     current: /** @type {import('./origin.mjs').Version} */ (versions[0]),
+    mirrored: undefined,
     servedIn: new Map(),
     validators: lot.weighted(VALIDATORS),
     ranges: lot.weighted(RANGES),
@@ -148,8 +156,9 @@ function makeFile(lot, path, kind, { breaks, slowness, isResumedBySize, isNamedB
     waitMs: lot.has(slowness) ? lot.pick([0, 2, 10, 40]) : 0,
     paceMs: !isSmall && lot.has(slowness) ? lot.pick([1, 2, 5, 10]) : 0,
     breaks: lot.has(breaks) ? 1 : 0,
+    fails: false,
     givenName: isNamedByServer && lot.has(0.5) ? `named${lot.whole(0, 30)}.bin` : undefined,
-    isDigested: lot.has(0.1),
+    digested: lot.has(0.1) ? lot.pick(['sha-256', 'sha-512']) : undefined,
     aliases: [],
   };
 }
@@ -157,29 +166,54 @@ function makeFile(lot, path, kind, { breaks, slowness, isResumedBySize, isNamedB
 /** @param {Lot} lot @param {readonly File[]} files @param {string} origin @returns {Entry[]} */
 function makeEntries(lot, files, origin) {
   return files.flatMap((file) => {
-    const kind = lot.weighted({ plain: 80, twice: 6, moved: 5, mirrored: 4, named: 3, checked: 6 });
-    const url = `${origin}${file.path}`;
-    switch (kind) {
-      case 'twice':
-        return Array.from({ length: lot.whole(2, 3) }, () => ({ file, text: url }));
-      case 'moved':
-        file.aliases.push(`/to${file.path}`);
-        return [{ file, text: `${origin}/to${file.path}` }];
-      case 'mirrored':
-        file.aliases.push(`/mirror${file.path}`);
-        return [{ file, text: `${origin}/mirror${file.path}\t${url}` }];
-      case 'named':
-        return [{ file, text: `${url}\n  out=f${lot.whole(0, 40)}.bin` }];
-      case 'checked': {
-        // It cannot change, or no run would succeed; but its ranges may lie.
-        file.versions = file.versions.slice(0, 1);
-        if (lot.has(0.3)) file.ranges = 'lie';
-        file.isDigested = false;
-        const digest = createHash('sha256').update(file.current.bytes).digest('hex');
-        return [{ file, text: `${url}\n  checksum=sha-256=${digest}` }];
-      }
-      default:
-        return [{ file, text: url }];
-    }
+    const { count, texts } = makeTexts(lot, file, origin);
+    return Array.from({ length: count }, () => ({ file, text: lot.pick(texts), texts }));
   });
+}
+
+/**
+ * How lists may have a file, and how often each has it.
+ * @param {Lot} lot @param {File} file @param {string} origin @returns {{ count: number, texts: string[] }}
+ */
+function makeTexts(lot, file, origin) {
+  const kind = lot.weighted({ plain: 75, twice: 6, moved: 5, mirrored: 8, named: 3, checked: 9 });
+  const url = `${origin}${file.path}`;
+  switch (kind) {
+    case 'twice':
+      return { count: lot.whole(2, 3), texts: [url] };
+    case 'moved':
+      file.aliases.push(`/to${file.path}`);
+      return { count: 1, texts: [`${origin}/to${file.path}`] };
+    case 'mirrored': {
+      const paths = [`/mirror1${file.path}`, `/mirror2${file.path}`];
+      file.aliases.push(...paths);
+      if (lot.has(0.7)) file.mirrored = makeTwin(lot, file);
+      const [one, two] = paths.map((path) => `${origin}${path}`);
+      const texts = lot.has(0.5)
+        ? [`${one}\t${url}`, `${one}\t${two}\t${url}`, `${one}\t${url}\t${two}`]
+        : [`${url}\t${one}\t${two}`, `${url}\t${two}`];
+      return { count: 1, texts };
+    }
+    case 'named':
+      return { count: 1, texts: [`${url}\n  out=f${lot.whole(0, 40)}.bin`] };
+    case 'checked': {
+      // It cannot change, or no run would succeed; but its ranges may lie.
+      file.versions = file.versions.slice(0, 1);
+      if (lot.has(0.3)) file.ranges = 'lie';
+      file.digested = undefined;
+      const type = lot.pick(['sha-512', 'sha-256', 'sha-1', 'md5']);
+      const digest = hashOf(type, file.current.bytes).digest('hex');
+      return { count: 1, texts: [`${url}\n  checksum=${type}=${digest}`] };
+    }
+    default:
+      return { count: 1, texts: [url] };
+  }
+}
+
+/** Of the same size and date: only an ETag tells it from the file's first version. @param {Lot} lot @param {File} file */
+function makeTwin(lot, { current: { bytes, etag, modified } }) {
+  return {
+    ...{ letter: 'M', bytes: makeBytes(lot, bytes.length), modified },
+    etag: etag.replace('A', 'M'),
+  };
 }
