@@ -33,8 +33,6 @@ const REST = ['--only-failed'];
 const REST_OF_LIST = ['list.txt', '--only-failed'];
 /** Of such files each answer tells the date. */
 const DATED = ['both', 'date'];
-/** Options that want to know more of a file than its bytes. */
-const TELLING = ['--remote-header-name', '--remote-time', '--xattr'];
 /** So many stories have a file that is synced before it is whole: one of each twenty-five, and an early one. */
 const HUGE_EVERY = 25;
 const HUGE_FIRST = 3;
@@ -191,7 +189,8 @@ export class Story {
     const signal = lot.has(0.08) ? 'SIGTERM' : 'SIGKILL';
     switch (what) {
       case 'call': {
-        const call = /** @type {keyof typeof CALLS} */ (lot.pick(Object.keys(CALLS)));
+        const all = /** @type {(keyof typeof CALLS)[]} */ (Object.keys(CALLS));
+        const call = this.#world.isTelling && lot.has(0.4) ? 'renameat2' : lot.pick(all);
         return { what: call, count: lot.wholeOfAnyOrder(1, CALLS[call]), signal: 'SIGKILL' };
       }
       case 'time':
@@ -411,7 +410,6 @@ export class Story {
 
   /** The beginnings of files that a run with a journal need not fetch again. @param {Claims | undefined} claims */
   *#resumable(claims) {
-    const { options } = this.#world;
     for (const [serial, { name, version, durable, boot }] of claims?.began ?? []) {
       const key = claims?.plans.get(serial)?.key;
       const entry = this.#list.find(({ text }) => keyOf(text) === key);
@@ -419,8 +417,7 @@ export class Story {
       const size = sizeOf(join(this.#out, `${name}.part`));
       let offset = boot === LOST_BOOT ? Math.min(size, durable) : size;
       // A 416 would not tell what these want to know.
-      if (offset === Number(total) && TELLING.some((option) => options.includes(option)))
-        offset -= 1;
+      if (this.#world.isTelling && offset === Number(total)) offset -= 1;
       if (entry === undefined || version === '' || offset <= 0) continue;
       // Nothing else tells one server's file from another's.
       const isTied = !entry.text.includes('\t') || etag !== '';
@@ -440,7 +437,7 @@ export class Story {
       const offset = offsets.get(file);
       if (offset !== undefined && from !== offset) {
         throw new Violation(
-          `${path} was asked for from ${from} in run ${run}, ${offset} bytes are there`,
+          `${path} was asked for from ${from} in run ${run}, and not from ${offset}`,
         );
       }
     }

@@ -19,6 +19,7 @@ import { FRAMINGS, hashOf, makeBytes, RANGES, VALIDATORS } from './origin.mjs';
  * @property {readonly string[]} options
  * @property {'default' | 'named' | 'none'} journal
  * @property {boolean} isDurable
+ * @property {boolean} isTelling more of a file is wanted than its bytes
  * @property {boolean} isResumedBySize
  * @property {boolean} hasManifest
  */
@@ -43,7 +44,7 @@ export function makeWorld(lot, isHuge) {
   const isResumedBySize = lot.has(0.06);
   const hasManifest = lot.has(0.1);
   // Without a journal nothing remembers the server's names.
-  const isNamedByServer = journal !== 'none' && lot.has(0.12);
+  const isNamedByServer = journal !== 'none' && lot.has(0.18);
   const options = [
     ['-j', `${lot.wholeOfAnyOrder(1, 48)}`],
     ['--max-per-host', `${lot.wholeOfAnyOrder(2, 32)}`],
@@ -59,6 +60,7 @@ export function makeWorld(lot, isHuge) {
     { default: [], named: ['--journal', 'named-journal'], none: ['--no-journal'] }[journal],
   ].flat();
 
+  const isTelling = options.some((option) => /^--(remote|xattr)/.test(option));
   const counts = { small: lot.whole(3, 50), middle: lot.whole(0, 4), large: lot.whole(1, 6) };
   /** @type {File[]} */
   const files = [];
@@ -88,7 +90,7 @@ export function makeWorld(lot, isHuge) {
   return {
     files,
     entries: (origin) => makeEntries(lot, files, origin),
-    ...{ options, journal, isDurable, isResumedBySize, hasManifest },
+    ...{ options, journal, isDurable, isTelling, isResumedBySize, hasManifest },
   };
 }
 
