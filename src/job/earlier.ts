@@ -1,7 +1,7 @@
 /** What earlier runs wrote into a journal. Loaded by a job that continues one, and by nobody else. */
-import type { Entry } from '../list/entry.ts';
+import { type Entry, keyOf } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
-import { type EntryState, type Found, JournalIndex } from './journal-index.ts';
+import { type EntryState, type Found, JournalIndex, type Tie } from './journal-index.ts';
 import { type JournalVisitor, readJournal, readLine } from './journal-lines.ts';
 import { type Names, withSuffix } from './names.ts';
 
@@ -11,6 +11,8 @@ export interface Journalled {
   readonly serial: number;
   /** `new`: no earlier run planned it, and it has no name yet. */
   readonly state: 'new' | EntryState;
+  /** Its list form in its last plan line; undefined when it is new. With another one it is to be planned again. */
+  readonly text: string | undefined;
   /** The final name it was given, reserved in `Names`; undefined when it is new. */
   readonly name: string | undefined;
   /** A server chose that name. */
@@ -21,6 +23,8 @@ export interface Journalled {
   readonly doneVersion: string | undefined;
   /** Not done: the version that `partName`.part holds, when one was begun; empty when it cannot be resumed. */
   readonly version: string | undefined;
+  /** What must vouch for that `.part`. */
+  readonly tie: Tie;
   /** As `name`, unless that was chosen later. */
   readonly partName: string | undefined;
   /** So many bytes of `.part` are of that version for sure; undefined when all are. */
@@ -102,9 +106,10 @@ export class Earlier {
   }
 
   /** As `Journal.take`; undefined when no earlier run planned it. */
-  take(key: string, plainName: string): Journalled | undefined {
+  take(text: string, plainName: string): Journalled | undefined {
+    const key = keyOf(text);
     const found = this.#index.take(key);
-    return found && this.#known(found, plainName);
+    return found && this.#known(found, key, plainName);
   }
 
   /** A hash that the file of a done entry has, as its line says; undefined when it says none. */
@@ -113,25 +118,27 @@ export class Earlier {
     return doneAt < 0 ? undefined : readLine(this.#fd, doneAt).digest;
   }
 
-  #known(found: Found, plainName: string): Journalled {
-    const { serial, state, suffix, planAt, doneAt, began } = found;
-    const line = planAt < 0 ? undefined : readLine(this.#fd, planAt);
+  #known(found: Found, key: string, plainName: string): Journalled {
+    const { serial, state, suffix, nameAt, textAt, doneAt, began, tie } = found;
+    const line = nameAt < 0 ? undefined : readLine(this.#fd, nameAt);
     const more = doneAt < 0 ? undefined : readLine(this.#fd, doneAt);
     return {
       serial,
       state,
+      text: textAt < 0 ? key : readLine(this.#fd, textAt).entry,
       name: line === undefined ? withSuffix(plainName, suffix) : line.name,
       isNamed: line?.isNamed ?? false,
       doneBytes: more?.size ?? found.size,
       doneVersion: state === 'done' ? more?.version : undefined,
       version: began?.version,
+      tie,
       partName: began?.name,
       trustedBytes: began === undefined || began.isSinceBoot ? undefined : began.durable,
     };
   }
 
   /**
-   * The entries that are not done, in the order of their serials, which count as lines. From here on `take` finds no
+   * The entries that are not done, as they were planned last; their serials count as lines. From here on `take` finds no
    * others.
    *
    * @throws the signal's AbortError
@@ -139,9 +146,9 @@ export class Earlier {
   async *unfinished(signal?: AbortSignal): AsyncGenerator<Entry[]> {
     this.#index.keepUnfinished();
     let entries: Entry[] = [];
-    const plan: JournalVisitor['plan'] = (serial, bytes, from, to) => {
+    const plan: JournalVisitor['plan'] = (serial, bytes, from, to, _name, offset) => {
       const state = this.#index.stateOf(serial);
-      if (state === 'open' || state === 'failed') {
+      if ((state === 'open' || state === 'failed') && this.#index.isLast(serial, offset)) {
         const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
         entries.push({ ...parseEntryText(text), line: serial + 1 });
       }

@@ -150,12 +150,12 @@ export class Ends {
   }
 
   /** @param target undefined when the entry never became one */
-  fail(outcome: FailedOutcome, target?: { readonly key: string; readonly serial: number }): void {
+  fail(outcome: FailedOutcome, target?: { readonly text: string; readonly serial: number }): void {
     countFailure(this.#stats, outcome);
     const { kind, exitCode: code, message = '', urlnum } = outcome;
     if (target !== undefined) {
       this.journal?.fail(target.serial, { kind, code, message });
-      this.#failedOut?.write(`${target.key}\n`);
+      this.#failedOut?.write(`${target.text}\n`);
     }
     this.#manifest?.pass(urlnum);
   }

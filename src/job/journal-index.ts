@@ -1,5 +1,5 @@
 /** What a journal says of each entry, in at most 24 bytes an entry. */
-import { outputProblem } from '../list/entry.ts';
+import { keyOf, outputProblem } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
 import type { DoneMore, Failure, JournalVisitor } from './journal-lines.ts';
 import { type Names, nameFromPath, suffixOf } from './names.ts';
@@ -7,6 +7,12 @@ import { SipHash } from './siphash.ts';
 
 /** How an entry stands. `open`: it has a name and no end. */
 export type EntryState = 'open' | 'failed' | 'done';
+
+/**
+ * What must vouch for a `.part`: its version when one server began it; a strong ETag when mirrors may have; a checksum when
+ * they may have continued each other's bytes.
+ */
+export type Tie = 'version' | 'etag' | 'checksum';
 
 /** The version that the last `began` line of an entry without a later `done` names. */
 export interface Began {
@@ -34,13 +40,16 @@ const DONE = 3;
 const STATE = 3;
 /** An entry of this run has it. */
 const TAKEN = 4;
-/** `planAt` tells where the line is that has its name, which is not made of its URL. */
-const PLAN_ASIDE = 8;
+/** `nameAt` tells where the line is that has its name, which is not made of its URL. */
+const NAME_ASIDE = 8;
 /** `doneAt` tells where its done line is: there is more in it than fits. */
 const DONE_ASIDE = 16;
 /** It was done, and `size` and `doneAt` tell of that, whatever came since. */
 const WAS_DONE = 32;
-const SUFFIX_SHIFT = 6;
+/** It has, or had, mirrors; and a checksum at the same time. */
+const MIRRORED = 64;
+const MIXED = 128;
+const SUFFIX_SHIFT = 8;
 const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
 
 /** 65,536 entries in order of their serials. */
@@ -51,7 +60,9 @@ class Segment {
   /** Bytes of one that was done; once the first of equal entries is taken, where among them to look for the next. */
   readonly size = new Uint32Array(SEGMENT);
   readonly meta = new Uint32Array(SEGMENT);
-  planAt: Float64Array | undefined;
+  nameAt: Float64Array | undefined;
+  /** Where an entry's last plan line is; 0 when its list form is the key. */
+  textAt: Float64Array | undefined;
   doneAt: Float64Array | undefined;
 }
 
@@ -59,14 +70,17 @@ class Segment {
 export interface Found {
   readonly serial: number;
   readonly state: EntryState;
-  /** Number of its name by `withSuffix`; of no meaning when `planAt` is not -1. */
+  /** Number of its name by `withSuffix`; of no meaning when `nameAt` is not -1. */
   readonly suffix: number;
-  readonly planAt: number;
+  readonly nameAt: number;
+  /** Of its last plan line; -1: its list form is the key. */
+  readonly textAt: number;
   /** Of its file when it was done last; undefined when it never was. Of no meaning when `doneAt` is not -1. */
   readonly size: number | undefined;
   readonly doneAt: number;
   /** What its `.part` holds, when that was begun and not done. */
   readonly began: Began | undefined;
+  readonly tie: Tie;
 }
 
 /**
@@ -150,22 +164,49 @@ export class JournalIndex implements JournalVisitor {
   ): void {
     const segment = this.#segment(serial);
     const at = serial % SEGMENT;
-    if (segment === undefined || segment.meta[at] !== 0) {
+    if (segment === undefined) {
       return;
     }
-    const suffix = suffixIn(bytes, from, to, name);
+    let suffix = suffixIn(bytes, from, to, name);
+    let isKey = true;
+    let tie = 0;
+    if (suffix === OPTIONED) {
+      const text = utf8(bytes, from, to);
+      const key = keyOf(text);
+      const { output, text: url, mirrors, checksum } = parseEntryText(text);
+      suffix = suffixOf(output ?? plainName(url), name);
+      isKey = key === text;
+      tie = mirrors === undefined ? 0 : checksum === undefined ? MIRRORED : MIRRORED | MIXED;
+      this.#hash(key);
+    } else {
+      this.#siphash.update(bytes, from, to);
+    }
+    const { high, low } = this.#siphash;
+    const before = segment.meta[at] as number;
+    if (before !== 0) {
+      if (segment.high[at] === high && segment.low[at] === low) {
+        // It asks for another checksum or other mirrors now. All else stays.
+        segment.textAt ??= new Float64Array(SEGMENT);
+        segment.textAt[at] = offset;
+        segment.meta[at] = before | tie;
+      }
+      return;
+    }
     if (suffix === undefined && outputProblem(name) !== undefined) {
       return;
     }
-    this.#siphash.update(bytes, from, to);
-    segment.high[at] = this.#siphash.high;
-    segment.low[at] = this.#siphash.low;
+    segment.high[at] = high;
+    segment.low[at] = low;
+    if (!isKey) {
+      segment.textAt ??= new Float64Array(SEGMENT);
+      segment.textAt[at] = offset;
+    }
     if (suffix !== undefined && suffix < MAX_SUFFIX) {
-      segment.meta[at] = OPEN | (suffix << SUFFIX_SHIFT);
+      segment.meta[at] = OPEN | tie | (suffix << SUFFIX_SHIFT);
     } else {
-      segment.meta[at] = OPEN | PLAN_ASIDE;
-      segment.planAt ??= new Float64Array(SEGMENT);
-      segment.planAt[at] = offset;
+      segment.meta[at] = OPEN | tie | NAME_ASIDE;
+      segment.nameAt ??= new Float64Array(SEGMENT);
+      segment.nameAt[at] = offset;
     }
     this.#names.reserve(name);
     this.#count += 1;
@@ -174,9 +215,9 @@ export class JournalIndex implements JournalVisitor {
   named(serial: number, name: string, offset: number): void {
     if (this.#is(serial) && outputProblem(name) === undefined) {
       const { segment, at } = this.#place(serial);
-      segment.meta[at] = (segment.meta[at] as number) | PLAN_ASIDE;
-      segment.planAt ??= new Float64Array(SEGMENT);
-      segment.planAt[at] = offset;
+      segment.meta[at] = (segment.meta[at] as number) | NAME_ASIDE;
+      segment.nameAt ??= new Float64Array(SEGMENT);
+      segment.nameAt[at] = offset;
       this.#names.reserve(name);
     }
   }
@@ -262,10 +303,7 @@ export class JournalIndex implements JournalVisitor {
     if (this.#count === 0) {
       return undefined;
     }
-    if (3 * key.length > this.#scratch.length) {
-      this.#scratch = Buffer.allocUnsafe(6 * key.length);
-    }
-    this.#siphash.update(this.#scratch, 0, this.#scratch.write(key));
+    this.#hash(key);
     const { high, low } = this.#siphash;
     const bucket = this.#bucket(high);
     const end = this.#starts[bucket + 1] as number;
@@ -319,18 +357,34 @@ export class JournalIndex implements JournalVisitor {
     return (meta & STATE) === DONE ? doneAtOf(meta, segment, at) : -1;
   }
 
+  /** Whether the plan line at `offset` is the entry's last one. */
+  isLast(serial: number, offset: number): boolean {
+    const { segment, at } = this.#place(serial);
+    return (segment.textAt?.[at] || offset) === offset;
+  }
+
   #found(serial: number, { segment, at }: { segment: Segment; at: number }): Found {
     const meta = segment.meta[at] as number;
     return {
       serial,
       state: STATES[meta & STATE] ?? 'open',
       suffix: meta >>> SUFFIX_SHIFT,
-      planAt: meta & PLAN_ASIDE ? (segment.planAt?.[at] ?? -1) : -1,
+      textAt: segment.textAt?.[at] || -1,
+      nameAt: meta & NAME_ASIDE ? (segment.nameAt?.[at] ?? -1) : -1,
       size: meta & WAS_DONE ? segment.size[at] : undefined,
       // Of a digest the few who need it ask `doneAt`.
       doneAt: this.#keepValidators || segment.size[at] === LARGE ? doneAtOf(meta, segment, at) : -1,
       began: this.#began.get(serial),
+      tie: meta & MIXED ? 'checksum' : meta & MIRRORED ? 'etag' : 'version',
     };
+  }
+
+  /** Leaves the key's hash in #siphash. */
+  #hash(key: string): void {
+    if (3 * key.length > this.#scratch.length) {
+      this.#scratch = Buffer.allocUnsafe(6 * key.length);
+    }
+    this.#siphash.update(this.#scratch, 0, this.#scratch.write(key));
   }
 
   // ---- Places ----
@@ -377,9 +431,12 @@ const SLASH = 0x2f;
 const QUERY = 0x3f;
 const FRAGMENT = 0x23;
 
+/** An entry is more than a URL. */
+const OPTIONED = -1;
+
 /**
- * The number that made `name` of the plain name for the key `bytes[from, to)` (see `plainName`). Undefined when it was
- * made otherwise: by `-o`, or by the rules of another version.
+ * The number that made `name` of the name that the URL `bytes[from, to)` would have alone. Undefined when it was made
+ * otherwise: by `-o`, or by the rules of another version; OPTIONED when there is more than a URL.
  */
 function suffixIn(bytes: Uint8Array, from: number, to: number, name: string): number | undefined {
   let start = from;
@@ -387,9 +444,7 @@ function suffixIn(bytes: Uint8Array, from: number, to: number, name: string): nu
   for (let at = from; at < to; at += 1) {
     const byte = bytes[at] as number;
     if (byte < 0x20) {
-      const { output, text } = parseEntryText(utf8(bytes, from, to));
-      const plain = output ?? (URL.canParse(text) ? nameFromPath(new URL(text).pathname) : '');
-      return suffixOf(plain, name);
+      return OPTIONED;
     }
     if (end === to) {
       if (byte === SLASH) {
@@ -402,6 +457,10 @@ function suffixIn(bytes: Uint8Array, from: number, to: number, name: string): nu
   return isAt(bytes, start, end, name) && nameFromPath(name) === name
     ? 0
     : suffixOf(nameFromPath(utf8(bytes, start, end)), name);
+}
+
+function plainName(url: string): string {
+  return URL.canParse(url) ? nameFromPath(new URL(url).pathname) : '';
 }
 
 function utf8(bytes: Uint8Array, from: number, to: number): string {

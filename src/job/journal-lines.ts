@@ -29,7 +29,7 @@ export interface JournalVisitor {
   job(boot: string | null): void;
   /** All is to be fetched again, whatever was done before (`--overwrite`); or, not `isBegun`, all of it was tried. */
   renew(isBegun: boolean): void;
-  /** An entry got its name; its key text is `bytes[from, to)` in UTF-8. */
+  /** An entry got its name; `bytes[from, to)` is its list form in UTF-8. A later one says what it asks for since then. */
   plan(
     serial: number,
     bytes: Uint8Array,
@@ -293,8 +293,8 @@ function tellAny(
   }
   const { entry, name, version, size } = line;
   if (kind === 'plan' && typeof entry === 'string' && typeof name === 'string') {
-    const key = Buffer.from(entry);
-    visitor.plan(serial, key, 0, key.length, name, offset);
+    const text = Buffer.from(entry);
+    visitor.plan(serial, text, 0, text.length, name, offset);
     return true;
   }
   if (kind === 'named' && typeof name === 'string') {
@@ -347,6 +347,7 @@ function isWhole(value: unknown, limit: number = Number.MAX_SAFE_INTEGER): value
 
 /** A plan, named or done line. */
 export interface Line extends DoneMore {
+  readonly entry?: string;
   readonly name?: string;
   readonly isNamed: boolean;
   readonly size?: number;
@@ -360,10 +361,11 @@ export function readLine(fd: number, offset: number): Line {
     const end = buffer.subarray(0, bytesRead).indexOf(LF);
     if (end >= 0 || bytesRead < buffer.length) {
       const line = parseObject(buffer.toString('utf8', 0, end < 0 ? bytesRead : end)) ?? {};
-      const { size, name } = line;
+      const { size, entry, name } = line;
       return {
         ...doneMore(line),
         ...(isWhole(size) ? { size } : undefined),
+        ...(typeof entry === 'string' ? { entry } : undefined),
         ...(typeof name === 'string' ? { name } : undefined),
         isNamed: 'named' in line,
       };

@@ -102,13 +102,14 @@ export class Journal {
   }
 
   /**
-   * What the journal says of this run's next entry with that key: of equal entries the n-th gets what the n-th had.
+   * What the journal says of this run's next entry with the key of `text`: of entries with one key the n-th gets what the
+   * n-th had.
    *
-   * @param key the entry's list form (`entryText`)
+   * @param text the entry's list form (`entryText`)
    * @param plainName the name it would have alone: `output`, else `nameFromPath` of its first URL
    */
-  take(key: string, plainName: string): Journalled {
-    const known = this.#earlier?.take(key, plainName);
+  take(text: string, plainName: string): Journalled {
+    const known = this.#earlier?.take(text, plainName);
     if (known !== undefined) {
       return known;
     }
@@ -117,11 +118,13 @@ export class Journal {
     return {
       serial,
       state: 'new',
+      text: undefined,
       name: undefined,
       isNamed: false,
       doneBytes: undefined,
       doneVersion: undefined,
       version: undefined,
+      tie: 'version',
       partName: undefined,
       trustedBytes: undefined,
     };

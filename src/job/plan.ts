@@ -18,8 +18,8 @@ export interface PlannedEntry {
   readonly mirrors: readonly string[] | undefined;
   /** The name it would have alone. */
   readonly name: string;
-  /** What a journal knows it by. */
-  readonly key: string;
+  /** Its list form, with hrefs. */
+  readonly text: string;
 }
 
 /** What an entry asks for, or why it is bad. */
@@ -33,7 +33,7 @@ export function planEntry(entry: Entry, schemes: ReadonlySet<string>): PlannedEn
   const { href } = url;
   const name = output ?? nameFromPath(url.pathname);
   if (entry.mirrors === undefined) {
-    return { url: href, mirrors: undefined, name, key: entryText(href, entry) };
+    return { url: href, mirrors: undefined, name, text: entryText(href, entry) };
   }
   const mirrors: string[] = [];
   for (const text of entry.mirrors) {
@@ -43,7 +43,7 @@ export function planEntry(entry: Entry, schemes: ReadonlySet<string>): PlannedEn
     }
     mirrors.push(mirror.href);
   }
-  return { url: href, mirrors, name, key: entryText(href, { ...entry, mirrors }) };
+  return { url: href, mirrors, name, text: entryText(href, { ...entry, mirrors }) };
 }
 
 const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;

@@ -168,8 +168,8 @@ export class Reader {
       consumer.outcome(outcome);
       return;
     }
-    const { url, name, key, mirrors } = planned;
-    const known = ends.journal?.take(key, name);
+    const { url, name, text, mirrors } = planned;
+    const known = ends.journal?.take(text, name);
     if (options.onlyFailed && known?.state !== 'open' && known?.state !== 'failed') {
       return;
     }
@@ -183,14 +183,14 @@ export class Reader {
       timeoutMs: options.maxTimeMs ?? 0,
       isRetry: false,
       serial: known?.serial ?? -1,
-      isJournalled: known !== undefined && known.state !== 'new',
+      isJournalled: known?.text === text,
       isDone: known?.state === 'done',
       isChosen: entry.output !== undefined,
       named: known?.isNamed ? known.name : undefined,
       extras,
       // Never the slice itself: it would keep its whole chunk of the list in memory.
       entry: entry.text === url ? url : Buffer.from(entry.text).toString(),
-      key,
+      text,
       source,
       line: entry.line,
       urlnum,

@@ -8,6 +8,7 @@ import {
   type TargetExtras,
 } from '../native/binding.ts';
 import type { Journalled } from './earlier.ts';
+import type { Tie } from './journal-index.ts';
 import type { FetchOptions } from './options.ts';
 import type { FailedOutcome, Outcome } from './outcome.ts';
 import { type PlannedEntry, redacted, withoutUserinfo } from './plan.ts';
@@ -17,8 +18,8 @@ import type { History } from './retry.ts';
 export interface Target extends NativeTarget {
   /** As written. */
   readonly entry: string;
-  /** What the journal knows it by. */
-  readonly key: string;
+  /** Its list form, with hrefs. */
+  readonly text: string;
   readonly serial: number;
   /** The journal has it done. */
   readonly isDone: boolean;
@@ -78,41 +79,48 @@ export class Targets {
 
 /** What the core is to know of an entry that has options, or that an earlier run knew; undefined of any other. */
 export function extrasOf(
-  { url, key, mirrors }: PlannedEntry,
+  { url, text, mirrors }: PlannedEntry,
   checksum: string | undefined,
   known: Journalled | undefined,
   { resumeBy }: FetchOptions,
 ): TargetExtras | undefined {
-  const { version, trustedBytes, doneBytes, doneVersion } = known ?? {};
+  const { trustedBytes, doneBytes, doneVersion } = known ?? {};
+  // To the core an entry that is planned again is new: else what was made before a `began` line would stay.
+  const isChanged = known?.text !== undefined && known.text !== text;
+  const version = known?.version ?? (isChanged ? '' : undefined);
+  const { tie = 'version' } = known ?? {};
+  const isMirrored = mirrors !== undefined && tie === 'version';
   const hasEarlier = version !== undefined || doneBytes !== undefined;
-  if (key === url && checksum === undefined && !hasEarlier) {
+  if (text === url && checksum === undefined && !hasEarlier) {
     return undefined;
   }
   return {
-    ...(key === url ? undefined : { entry: key }),
+    ...(text === url ? undefined : { entry: text }),
     ...(checksum === undefined ? undefined : { checksum }),
-    ...(version === undefined ? undefined : begun(version, mirrors, checksum, resumeBy)),
+    ...(version === undefined
+      ? undefined
+      : begun(version, isMirrored ? 'etag' : tie, checksum, resumeBy)),
     ...(trustedBytes === undefined ? undefined : { trustedBytes }),
     ...(doneBytes === undefined ? undefined : { doneBytes }),
     ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
   };
 }
 
-/** What may be continued of a version; of an entry with mirrors another server may have begun it. */
+/** What may be continued of a version, when that must vouch for it. */
 function begun(
   version: string,
-  mirrors: readonly string[] | undefined,
+  tie: Tie,
   checksum: string | undefined,
   resumeBy: FetchOptions['resumeBy'],
-): TargetExtras {
-  if (mirrors === undefined) {
+): Pick<TargetExtras, 'version' | 'resumeBy'> {
+  if (tie === 'version') {
     return { version, ...(resumeBy === 'size' ? { resumeBy } : undefined) };
   }
   // RFC 9110 8.8.3 and 8.8.2.2: a date is one server's own; a strong ETag may be compared, a checksum settles it.
   if (checksum !== undefined) {
     return { version, resumeBy: 'size' };
   }
-  const [total = '', etag = '', , file = ''] = version.split('\t');
+  const [total = '', etag = '', , file = ''] = tie === 'etag' ? version.split('\t') : [];
   return { version: etag === '' ? '' : `${total}\t${etag}\t\t${file}` };
 }
 
@@ -142,7 +150,8 @@ export function resumable(
     // It is this server's own; `extras` says how what an earlier run left may be continued.
     return { ...extras, ...trusted, version };
   }
-  return { ...extras, ...trusted, ...begun(version, target.mirrors, extras.checksum, resumeBy) };
+  const tie = target.mirrors === undefined ? 'version' : 'etag';
+  return { ...extras, ...trusted, ...begun(version, tie, extras.checksum, resumeBy) };
 }
 
 /** Which target an outcome is about. */

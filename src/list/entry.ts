@@ -37,8 +37,8 @@ export function outputProblem(name: string): string | undefined {
 }
 
 /**
- * The list form of an entry, without a newline at its end: what a journal knows it by, and what a list of failed
- * entries holds. For an entry without options it is the URL.
+ * The list form of an entry, without a newline at its end: what a journal has of it, and a list of failed entries.
+ * For an entry without options it is the URL.
  *
  * @param url and `options.mirrors`: hrefs, so that one entry has one form however it was written
  */
@@ -54,6 +54,20 @@ export function entryText(
     text += `\n out=${output}`;
   }
   return checksum === undefined ? text : `${text}\n checksum=${checksum}`;
+}
+
+/**
+ * What a journal knows an entry by: of its list form the first URL and the name. Another mirror or checksum makes no other
+ * entry.
+ */
+export function keyOf(text: string): string {
+  if (!text.includes('\n') && !text.includes('\t')) {
+    return text;
+  }
+  const [urls = '', ...options] = text.split('\n');
+  const [url = ''] = urls.split('\t', 1);
+  const output = options.find((option) => option.startsWith(' out='));
+  return output === undefined ? url : `${url}\n${output}`;
 }
 
 /** `name=value`, its name without `--`; a URL has `:` or `.` before any `=`. */

@@ -195,7 +195,7 @@ export interface NativeTarget {
 
 /** What few targets need: those of an earlier run or attempt, and entries with options. */
 export interface TargetExtras {
-  /** The entry's key in the journal, when it is more than the URL. */
+  /** The entry's list form, for the journal, when it is more than the URL. */
   readonly entry?: string;
   /**
    * What NAME.part holds bytes of: `version` of the last `began` line, or of the failed attempt's details; '' when

@@ -208,6 +208,44 @@ describe('mirrors', () => {
   });
 });
 
+describe('an entry that was corrected', () => {
+  it('keeps its name, and --only-failed asks for it as it is now', async () => {
+    const lines = (checksum: string, mirror = '') => [
+      `${origin.url('/a')}${mirror}`,
+      ' out=big.iso',
+      ` checksum=${checksum}`,
+      origin.url('/gone?status=404'),
+    ];
+    expect(await runFetch(lines(WRONG), [], { cwd })).toMatchObject({ code: 8, names: [] });
+    const other = `sha-256=${'1'.repeat(64)}`;
+    const mirror = `\t${origin.url('/a?mirror')}`;
+    const second = await runFetch(lines(other, mirror), ['--only-failed'], { cwd });
+    expect(second.code, second.stderr).toBe(8);
+    const third = await runCli(['fetch', '--only-failed', '-d', 'out'], { cwd });
+    expect(third.code, third.stderr).toBe(8);
+    expect(third.stderr).toContain(other);
+    expect(third.stderr).not.toContain(WRONG);
+    const right = `sha-256=${sha256('/a')}`;
+    expect(await runFetch(lines(right), [], { cwd })).toMatchObject({ names: ['big.iso'] });
+    expect(bytesOf('big.iso').equals(content('/a'))).toBe(true);
+  });
+
+  it('does not continue what a mirror began that it has no more', async () => {
+    const size = 1_000_000;
+    const query = `size=${size}&modified=${OLD}`;
+    const first = origin.url(`/a?times=1&status=503&${query}`);
+    const mirror = origin.url(`/b?stall=600000&${query}`);
+    const run = startFetch([`${first}\t${mirror}`], [], { cwd });
+    await vi.waitFor(() => expect(statSync(join(out, 'a.part')).size).toBe(600_000), 10_000);
+    run.child.kill('SIGKILL');
+    await run.finished;
+    const { code, stderr, names } = await runFetch([first], [], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(names).toEqual(['a']);
+    expect(bytesOf('a').equals(content('/a', size))).toBe(true);
+  });
+});
+
 describe('--manifest', () => {
   it('is in list order, has what was there already, and sha256sum -c reads it', async () => {
     mkdirSync(out);

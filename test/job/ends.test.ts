@@ -26,7 +26,7 @@ it('counts what is done, what could not be verified, what was there, and what fa
 it('lists what failed with its options, but not what never was an entry', async () => {
   const failedOut = join(useTmp(), 'failed');
   const ends = new Ends({ failedOut }, startStats(undefined));
-  ends.fail(FAILED, { key: 'http://user:secret@h/a\n out=x', serial: -1 });
+  ends.fail(FAILED, { text: 'http://user:secret@h/a\n out=x', serial: -1 });
   ends.fail({ ...FAILED, kind: 'list' });
   await ends.finish();
   expect(readFileSync(failedOut, 'utf8')).toBe('http://user:secret@h/a\n out=x\n');

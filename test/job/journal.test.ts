@@ -143,6 +143,79 @@ it('gives what is not done alone, failed or open', async () => {
   expect(journal.take(key, 'z')).toMatchObject({ serial: 1, state: 'failed', name: 'z' });
 });
 
+describe('an entry whose mirrors or checksum changed', () => {
+  const md5 = (digit: string) => `\n checksum=md5=${digit.repeat(32)}`;
+  const big = 'http://a/x\n out=big.iso';
+
+  it('is the same entry, under its name', async () => {
+    const path = journalFile([
+      RUN,
+      plan(0, `http://a/x\thttp://b/x\n out=big.iso${md5('0')}`, 'big.iso'),
+      plan(1, `${big}${md5('1')}`, 'big.2.iso'),
+      plan(2, 'http://a/x', 'x'),
+      { fail: 0, kind: 'integrity', code: 9, message: '' },
+    ]);
+    const { journal, names } = await openAt(path);
+    expect(journal.take(`${big}${md5('2')}`, 'big.iso')).toMatchObject({
+      serial: 0,
+      state: 'failed',
+      name: 'big.iso',
+      text: `http://a/x\thttp://b/x\n out=big.iso${md5('0')}`,
+    });
+    // Entries with one key are told apart by their order, as they were written before checksums were no part of it.
+    expect(journal.take(big, 'big.iso')).toMatchObject({ serial: 1, name: 'big.2.iso' });
+    expect(journal.take(`http://a/x${md5('3')}`, 'x')).toMatchObject({
+      serial: 2,
+      name: 'x',
+      text: 'http://a/x',
+    });
+    expect(journal.take('http://a/x\n out=y', 'y').state).toBe('new');
+    expect(names.take('big.iso')).toBe('big.3.iso');
+  });
+
+  it('asks for what its last plan line says', async () => {
+    const path = journalFile([
+      RUN,
+      plan(0, `${big}${md5('0')}`, 'big.iso'),
+      { named: 0, name: 'other.iso' },
+      plan(1, 'http://a/y', 'y'),
+      ...[0, 1].map((serial) => ({ fail: serial, kind: 'http', code: 8, message: '' })),
+      plan(0, `${big}${md5('1')}`, 'big.iso'),
+      plan(0, `${big}${md5('0')}`, 'big.iso'),
+      plan(0, `${big}${md5('2')}`, 'big.iso'),
+      plan(0, 'http://a/foreign', 'foreign'),
+      plan(1, `http://a/y${md5('0')}`, 'y'),
+      plan(1, 'http://a/y', 'y'),
+    ]);
+    const { journal } = await openAt(path);
+    expect(journal.count).toBe(2);
+    const failed: Entry[] = [];
+    for await (const batch of journal.unfinished()) failed.push(...batch);
+    expect(failed.map(({ text, output, checksum }) => ({ text, output, checksum }))).toEqual([
+      { text: 'http://a/x', output: 'big.iso', checksum: `md5=${'2'.repeat(32)}` },
+      { text: 'http://a/y', output: undefined, checksum: undefined },
+    ]);
+    expect(journal.take(`${big}${md5('2')}`, 'big.iso')).toMatchObject({
+      serial: 0,
+      name: 'other.iso',
+      isNamed: true,
+      text: `${big}${md5('2')}`,
+    });
+    expect(journal.take('http://a/y', 'y')).toMatchObject({ serial: 1, text: 'http://a/y' });
+  });
+
+  it.each([
+    ['version', ['http://a/x', `http://a/x${md5('0')}`]],
+    ['etag', ['http://a/x\thttp://b/x', 'http://a/x']],
+    ['etag', ['http://a/x', `http://a/x\thttp://b/x`, 'http://a/x']],
+    ['checksum', [`http://a/x\thttp://b/x${md5('0')}`, 'http://a/x\thttp://b/x']],
+  ])('needs its %s to be continued after %j', async (tie, texts) => {
+    const path = journalFile([RUN, ...texts.map((text) => plan(0, text, 'x'))]);
+    const { journal } = await openAt(path);
+    expect(journal.take('http://a/x', 'x')).toMatchObject({ serial: 0, tie });
+  });
+});
+
 describe('trusted bytes', () => {
   const began = (serial: number, version: string) => ({
     began: serial,

@@ -452,6 +452,24 @@ describe('the journal', () => {
     ]);
   });
 
+  it('has an entry planned again when its mirrors or its checksum changed', async () => {
+    const checksum = `md5=${'0'.repeat(32)}`;
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/a\thttp://m/a', name: 'a.2' },
+      { began: 0, name: 'a.2', version: '5\t"e"\tdate', total: 5 },
+      { plan: 1, entry: `http://h/b\n checksum=${checksum}`, name: 'b' },
+      { plan: 2, entry: `http://h/c\n checksum=${checksum}`, name: 'c' },
+    );
+    const text = `http://h/c\n checksum=${checksum}`;
+    await start(['http://h/a', 'http://h/b', { url: 'http://h/c', checksum }], { directory })
+      .finished;
+    expect(FakeEngine.last.added).toMatchObject([
+      { serial: 0, name: 'a.2', isJournalled: false, extras: { version: '5\t"e"\t\t' } },
+      { serial: 1, name: 'b', isJournalled: false, extras: { version: '' } },
+      { serial: 2, name: 'c', isJournalled: true, extras: { entry: text, checksum } },
+    ]);
+  });
+
   it('has --overwrite fetch all again, and a killed one go on', async () => {
     const directory = useJournal(
       { plan: 0, entry: 'http://h/a', name: 'a' },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entryText, outputProblem, parseOption } from '../../src/list/entry.ts';
+import { entryText, keyOf, outputProblem, parseOption } from '../../src/list/entry.ts';
 import { parseEntryText, textProblem } from '../../src/list/lines.ts';
 
 describe('outputProblem', () => {
@@ -31,6 +31,17 @@ describe('outputProblem', () => {
   ])('%j may not', (name, problem) => {
     expect(outputProblem(name)).toMatch(problem);
   });
+});
+
+it.each([
+  ['http://a/x', 'http://a/x'],
+  ['http://a/x\thttp://b/x', 'http://a/x'],
+  ['http://a/x\thttp://b/x\n out=y\n checksum=md5=00', 'http://a/x\n out=y'],
+  ['http://a/x\n checksum=md5=00', 'http://a/x'],
+  ['http://a/x\n out=checksum=', 'http://a/x\n out=checksum='],
+])('keyOf %j is %j', (text, key) => {
+  expect(keyOf(text)).toBe(key);
+  expect(keyOf(key)).toBe(key);
 });
 
 describe('parseOption', () => {
