@@ -1,4 +1,4 @@
-/** What a journal says of each entry, in at most 24 bytes an entry. */
+/** What a journal says of each entry, in at most 24 bytes an entry; 8 more where it has mirrors or a checksum. */
 import { keyOf, outputProblem } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
 import type { DoneMore, Failure, JournalVisitor } from './journal-lines.ts';
