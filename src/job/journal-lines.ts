@@ -49,7 +49,7 @@ export interface JournalVisitor {
   fail(serial: number, failure: Failure): void;
 }
 
-const FIRST = '{"job":';
+const FIRST = '{"job":1,';
 const CHUNK_BYTES = 1024 * 1024;
 /** No line of ours is as long: an entry has at most 64 Ki characters. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
@@ -134,10 +134,25 @@ function notJournal(path: string): UsageError {
   );
 }
 
-/** Whether a file that begins so may be ours; its first line can be torn, and a power cut can leave zeros. */
+/**
+ * Whether a file that begins so may be ours: with the first line of a run. Before it there may be nothing but what earlier runs
+ * left of theirs: torn pieces, and zeros after a power cut.
+ */
 function isBeginning(bytes: Buffer, end: number): boolean {
-  const [start = ''] = bytes.toString('latin1', 0, Math.min(end, FIRST.length)).split('\n');
-  return start !== '' && (FIRST.startsWith(start) || /^\0+$/.test(start));
+  let from = 0;
+  while (from < end) {
+    if (bytes.toString('latin1', from, Math.min(end, from + FIRST.length)) === FIRST) {
+      return true;
+    }
+    const newline = bytes.indexOf(LF, from);
+    const to = newline < 0 || newline > end ? end : newline;
+    const isTorn = to - from < FIRST.length && FIRST.startsWith(bytes.toString('latin1', from, to));
+    if (!isTorn && bytes.subarray(from, to).some((byte) => byte !== 0)) {
+      return false;
+    }
+    from = to + 1;
+  }
+  return true;
 }
 
 function tellOrRecover(

@@ -1,5 +1,12 @@
 /** The journal of a job: what an earlier run left, and the ends of this one. Its lines are those of `journal-lines`. */
-import { fdatasync, fdatasyncSync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs';
+import {
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
 import { McurlError } from '../errors.ts';
 import { quoteJson } from '../escape.ts';
 import type { Entry } from '../list/entry.ts';
@@ -52,7 +59,7 @@ function beginRun(fd: number, size: number, boot: string | null, isRenewed: bool
   const last = Buffer.alloc(1);
   const isTorn = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
   const line = JSON.stringify({ job: 1, boot, at: new Date().toISOString() });
-  writeSync(fd, `${isTorn ? '\n' : ''}${line}\n${isRenewed ? '{"renew":true}\n' : ''}`);
+  writeFileSync(fd, `${isTorn ? '\n' : ''}${line}\n${isRenewed ? '{"renew":true}\n' : ''}`);
 }
 
 /** Linux makes a new one at each start; elsewhere what was written before a kill is not trusted. */
@@ -154,7 +161,7 @@ export class Journal {
    */
   named(serial: number, name: string, isDurable: boolean): void {
     // A line end first, as the core does it: a line torn before costs no other.
-    writeSync(this.#fd, `\n{"named":${serial},"name":${quoteJson(name)}}\n`);
+    writeFileSync(this.#fd, `\n{"named":${serial},"name":${quoteJson(name)}}\n`);
     if (isDurable) {
       fdatasyncSync(this.#fd);
     }

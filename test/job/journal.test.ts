@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   closeSync,
@@ -334,29 +335,39 @@ describe('a long journal', () => {
 });
 
 describe('what is no journal', () => {
-  it.each(['http://a/\n', '{}', '[', '{"jobs":1}\n', ' '])(
-    '%j is refused and left alone',
-    async (text) => {
-      const path = join(useTmp(), 'list.txt');
-      writeFileSync(path, text);
-      await expect(openAt(path)).rejects.toMatchObject({
-        code: 'ERR_MCURL_JOURNAL',
-        message: expect.stringContaining('list.txt is no journal'),
-      });
-      expect(readFileSync(path, 'utf8')).toBe(text);
-    },
-  );
+  it.each([
+    'http://a/\n',
+    '{}',
+    '[',
+    '{"jobs":1}\n',
+    ' ',
+    '{\n  "name": "x",\n  "job": 1\n}\n',
+    '{"job":"build","steps":[]}\n',
+    '{"job":\n1}',
+    '{\n\n}',
+    '\0\0\0\0\0\0\0\0\0\0\x01',
+    '\0\0\0\0\nx',
+  ])('%j is refused and left alone', async (text) => {
+    const path = join(useTmp(), 'list.txt');
+    writeFileSync(path, text);
+    await expect(openAt(path)).rejects.toMatchObject({
+      code: 'ERR_MCURL_JOURNAL',
+      message: expect.stringContaining('list.txt is no journal'),
+    });
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
 
   it('is a device', async () => {
     await expect(openAt('/dev/null')).rejects.toMatchObject({ code: 'ERR_MCURL_JOURNAL' });
   });
 
-  it.each(['{', '{"jo', '{"job":', '\0\0\0\0\0\0\0\0\0\0'])(
+  it.each(['{', '{"jo', '{"job":', '{"job":1', '\0\0\0\0\0\0\0\0\0\0', '{\n{"job'])(
     'but %j is one that a crash left',
     async (text) => {
       const path = journalFile([], text);
-      expect((await openAt(path)).journal.badLines).toBe(1);
-      expect((await openAt(path)).journal.badLines).toBe(1);
+      const badLines = text.split('\n').length;
+      expect((await openAt(path)).journal.badLines).toBe(badLines);
+      expect((await openAt(path)).journal.badLines).toBe(badLines);
     },
   );
 });
@@ -378,6 +389,17 @@ it('keeps the cause when ends cannot be written, and resolves all the same', asy
   await journal.sync();
   await journal.flush();
   expect(journal.failure).toMatchObject({ code: 'EBADF' });
+});
+
+it('throws when only a part of a named line could be written', () => {
+  const path = join(useTmp(), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  onTestFinished(() => closeSync(fd));
+  const journal = new Journal(fd, undefined);
+  journal.named(0, 'x', false);
+  // More than a pipe holds: the system takes a part, then nothing.
+  expect(() => journal.named(0, 'x'.repeat(4 * 1024 * 1024), false)).toThrow('EAGAIN');
 });
 
 it('serves all who wait for the disk', async () => {
