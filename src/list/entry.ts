@@ -1,5 +1,6 @@
 /** What one item of a list may ask for, and its list form: aria2's, of which these parts mean something here. */
 import { parseChecksum } from '../checksum.ts';
+import { quoteJson } from '../escape.ts';
 
 /** One item of a list, as the user wrote it. */
 export interface Entry {
@@ -24,6 +25,9 @@ const MAX_OUTPUT_NAME_BYTES = 250;
 export function outputProblem(name: string): string | undefined {
   if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
     return `${name}: expected a file name without a path; choose the directory with -d`;
+  }
+  if (/[\p{Cc}\p{Cs}\ufffd]/u.test(name)) {
+    return `${quoteJson(name)}: a name has no control characters, and is valid Unicode; choose another name`;
   }
   if (/\.part$/i.test(name)) {
     return `${name}: files that end in .part are those not yet whole; choose another name`;

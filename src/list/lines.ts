@@ -50,6 +50,7 @@ export function textProblem(text: string): string | undefined {
  * as its options may follow: indented lines `name=value`.
  */
 export class LineSplitter {
+  readonly #isOurs: boolean;
   /** The last entry, when it may get options. */
   #held: Entry | undefined;
   #line = 0;
@@ -57,6 +58,11 @@ export class LineSplitter {
   #isStart = true;
   /** The rest of an over-long line is passing by. */
   #isSkipping = false;
+
+  /** @param isOurs the bytes are of our own writing: what may be refused in a list was given otherwise */
+  constructor(isOurs = false) {
+    this.#isOurs = isOurs;
+  }
 
   /** Lines that are complete so far. */
   get line(): number {
@@ -140,7 +146,8 @@ export class LineSplitter {
       const entry = text.slice(from, to);
       const option = isIndented ? parseOption(entry) : undefined;
       if (option !== undefined) {
-        entries.push(optioned(entries.pop(), this.#line, entry, option));
+        const last = optioned(entries.pop(), this.#line, entry, option);
+        entries.push(this.#isOurs ? last : unhidden(last));
       } else if (isSuspicious || entry.length > MAX_LINE) {
         entries.push(checked(this.#line, entry));
       } else {
@@ -197,9 +204,20 @@ function optioned(
   return problem === undefined ? withOption(entry, name, value) : { ...entry, problem };
 }
 
+/** Bad when its file would be hidden: nobody who lets a foreign list in expects a .bashrc. */
+function unhidden(entry: Entry): Entry {
+  const { problem, output = '' } = entry;
+  return problem !== undefined || !output.startsWith('.')
+    ? entry
+    : {
+        ...entry,
+        problem: `out=${output}: a list may not name a hidden file: leave out the dot, or give this URL alone with -o`,
+      };
+}
+
 /** The entry whose list form `text` is; its line is 1. */
 export function parseEntryText(text: string): Entry {
-  const splitter = new LineSplitter();
+  const splitter = new LineSplitter(true);
   const entries = [...splitter.push(Buffer.from(`${text}\n`)), ...splitter.end()];
   return entries[0] ?? { line: 1, text, problem: 'this is no entry' };
 }

@@ -56,6 +56,7 @@ describe('inputs', () => {
 describe('-o and -d', () => {
   it.each([
     [['-o', 'a'], '.', 'a'],
+    [['-o', '.a'], '.', '.a'],
     [['-o', 'sub/a'], 'sub', 'a'],
     [['-d', 'dir', '-o', 'a'], 'dir', 'a'],
     [['-d', 'dir', '-o', 'sub/a'], 'dir/sub', 'a'],

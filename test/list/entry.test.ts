@@ -24,6 +24,11 @@ describe('outputProblem', () => {
     ['..', /expected a file name/],
     ['a/b', /^a\/b: expected a file name without a path; choose the directory with -d$/],
     ['a\0', /expected a file name/],
+    ['a\nb', /^"a\\nb": a name has no control characters/],
+    ['\x1b[2Ja', /control/],
+    ['a\x85', /control/],
+    ['a\ud800', /valid Unicode/],
+    ['a\ufffd', /valid Unicode/],
     ['x.PART', /not yet whole/],
     ['.mcurl-journal', /journals/],
     ['.x.mcurl-journal', /journals/],
@@ -42,6 +47,11 @@ it.each([
 ])('keyOf %j is %j', (text, key) => {
   expect(keyOf(text)).toBe(key);
   expect(keyOf(key)).toBe(key);
+});
+
+it('a journal may hold a hidden name, which a list may not', () => {
+  const entry = { line: 1, text: 'http://a/', problem: undefined, output: '.x' };
+  expect(parseEntryText(entryText('http://a/', entry))).toEqual(entry);
 });
 
 describe('parseOption', () => {

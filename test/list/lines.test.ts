@@ -111,6 +111,7 @@ describe.each([1, 2, 7, 1 << 20])(
       ['a checksum too short', ' checksum=md5=01', /TYPE=HEX/],
       ["another of aria2's options", ' dir=/tmp', /dir= is not known here: .*out=NAME/],
       ['a control character', ' out=a\0b', /0x00/],
+      ['a hidden file', ' out=.bashrc', /^out=\.bashrc: .*hidden.*-o/],
       ['a bad option before a good one', ' gid=1\n out=x', /gid=/],
       ['a good option before a bad one', ' out=x\n gid=1', /gid=/],
     ])('bad: %s; the next entry is not', (_, options, problem) => {
