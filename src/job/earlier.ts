@@ -19,6 +19,11 @@ export interface Journalled {
   readonly isNamed: boolean;
   /** It was done: the size that its file had. One of another size, or one that failed or began since, is not whole. */
   readonly doneBytes: number | undefined;
+  /**
+   * Never done, and planned before the machine was last started: a file of its name may be one that a power cut took the bytes
+   * of, and the line that it was done.
+   */
+  readonly isUnsure: boolean;
   /** Done, and `keepValidators`: which version of the file it was. */
   readonly doneVersion: string | undefined;
   /** Not done: the version that `partName`.part holds, when one was begun; empty when it cannot be resumed. */
@@ -119,7 +124,7 @@ export class Earlier {
   }
 
   #known(found: Found, key: string, plainName: string): Journalled {
-    const { serial, state, suffix, nameAt, textAt, doneAt, began, tie } = found;
+    const { serial, state, isSinceBoot, suffix, nameAt, textAt, doneAt, began, tie } = found;
     const line = nameAt < 0 ? undefined : readLine(this.#fd, nameAt);
     const more = doneAt < 0 ? undefined : readLine(this.#fd, doneAt);
     return {
@@ -129,6 +134,7 @@ export class Earlier {
       name: line === undefined ? withSuffix(plainName, suffix) : line.name,
       isNamed: line?.isNamed ?? false,
       doneBytes: more?.size ?? found.size,
+      isUnsure: found.size === undefined && !isSinceBoot,
       doneVersion: state === 'done' ? more?.version : undefined,
       version: began?.version,
       tie,

@@ -49,7 +49,9 @@ const WAS_DONE = 32;
 /** It has, or had, mirrors; and a checksum at the same time. */
 const MIRRORED = 64;
 const MIXED = 128;
-const SUFFIX_SHIFT = 8;
+/** It was planned, or is to be fetched again, since the machine was last started: what was made of it is as it was made. */
+const SINCE_BOOT = 256;
+const SUFFIX_SHIFT = 9;
 const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
 
 /** 65,536 entries in order of their serials. */
@@ -70,6 +72,8 @@ class Segment {
 export interface Found {
   readonly serial: number;
   readonly state: EntryState;
+  /** What was made of it since its plan, or since it was to be fetched again, was made since the machine was last started. */
+  readonly isSinceBoot: boolean;
   /** Number of its name by `withSuffix`; of no meaning when `nameAt` is not -1. */
   readonly suffix: number;
   readonly nameAt: number;
@@ -148,7 +152,8 @@ export class JournalIndex implements JournalVisitor {
         const meta = segment.meta[at] as number;
         if ((meta & WAS_DONE) !== 0) {
           const state = (meta & STATE) === DONE ? OPEN : meta & STATE;
-          segment.meta[at] = (meta & ~(STATE | DONE_ASIDE | WAS_DONE)) | state;
+          const kept = meta & ~(STATE | DONE_ASIDE | WAS_DONE | SINCE_BOOT);
+          segment.meta[at] = kept | state | this.#sinceBoot;
         }
       }
     }
@@ -201,10 +206,11 @@ export class JournalIndex implements JournalVisitor {
       segment.textAt ??= new Float64Array(SEGMENT);
       segment.textAt[at] = offset;
     }
+    const meta = OPEN | tie | this.#sinceBoot;
     if (suffix !== undefined && suffix < MAX_SUFFIX) {
-      segment.meta[at] = OPEN | tie | (suffix << SUFFIX_SHIFT);
+      segment.meta[at] = meta | (suffix << SUFFIX_SHIFT);
     } else {
-      segment.meta[at] = OPEN | tie | NAME_ASIDE;
+      segment.meta[at] = meta | NAME_ASIDE;
       segment.nameAt ??= new Float64Array(SEGMENT);
       segment.nameAt[at] = offset;
     }
@@ -368,6 +374,7 @@ export class JournalIndex implements JournalVisitor {
     return {
       serial,
       state: STATES[meta & STATE] ?? 'open',
+      isSinceBoot: (meta & SINCE_BOOT) !== 0,
       suffix: meta >>> SUFFIX_SHIFT,
       textAt: segment.textAt?.[at] || -1,
       nameAt: meta & NAME_ASIDE ? (segment.nameAt?.[at] ?? -1) : -1,
@@ -403,6 +410,11 @@ export class JournalIndex implements JournalVisitor {
     }
     this.#segments[number] ??= new Segment();
     return this.#segments[number];
+  }
+
+  /** `#isSinceBoot` as a flag of `meta`. */
+  get #sinceBoot(): number {
+    return this.#isSinceBoot ? SINCE_BOOT : 0;
   }
 
   #is(serial: number): boolean {

@@ -129,6 +129,7 @@ export class Journal {
       name: undefined,
       isNamed: false,
       doneBytes: undefined,
+      isUnsure: false,
       doneVersion: undefined,
       version: undefined,
       tie: 'version',

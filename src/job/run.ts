@@ -316,7 +316,8 @@ export class Conductor {
   #mayReplace(target: Target, name: string): boolean {
     return (
       this.#options.overwrite === true ||
-      (name === target.name && target.extras?.doneBytes !== undefined)
+      (name === target.name &&
+        (target.extras?.doneBytes !== undefined || target.extras?.mayReplace === true))
     );
   }
 
@@ -349,8 +350,8 @@ export class Conductor {
     evidence: Evidence | undefined,
     checksum?: string,
   ): void {
-    const { id, name, isDone, isJournalled } = target;
-    if (isJournalled && !isDone) {
+    const { id, name, isDone, isJournalled, extras } = target;
+    if (!isDone && (isJournalled || extras?.version !== undefined)) {
       // An earlier run may have begun to replace that file.
       this.#ends.dropPart(name);
     }

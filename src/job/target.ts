@@ -84,13 +84,13 @@ export function extrasOf(
   known: Journalled | undefined,
   { resumeBy }: FetchOptions,
 ): TargetExtras | undefined {
-  const { trustedBytes, doneBytes, doneVersion } = known ?? {};
+  const { trustedBytes, doneBytes, isUnsure = false, doneVersion } = known ?? {};
   // To the core an entry that is planned again is new: else what was made before a `began` line would stay.
   const isChanged = known?.text !== undefined && known.text !== text;
   const version = known?.version ?? (isChanged ? '' : undefined);
   const { tie = 'version' } = known ?? {};
   const isMirrored = mirrors !== undefined && tie === 'version';
-  const hasEarlier = version !== undefined || doneBytes !== undefined;
+  const hasEarlier = version !== undefined || doneBytes !== undefined || isUnsure;
   if (text === url && checksum === undefined && !hasEarlier) {
     return undefined;
   }
@@ -102,6 +102,7 @@ export function extrasOf(
       : begun(version, isMirrored ? 'etag' : tie, checksum, resumeBy)),
     ...(trustedBytes === undefined ? undefined : { trustedBytes }),
     ...(doneBytes === undefined ? undefined : { doneBytes }),
+    ...(isUnsure ? { mayReplace: true } : undefined),
     ...(doneVersion === undefined ? undefined : { knownVersion: doneVersion }),
   };
 }

@@ -109,6 +109,11 @@ export class Evidence {
    * @type {Map<string, number | undefined>}
    */
   lost = new Map();
+  /**
+   * What was planned before a power cut and is not done: nothing vouches for its file, so it may be fetched once more.
+   * @type {ReadonlySet<string>}
+   */
+  unsure = new Set();
   /** Names whose .part is there while a power cut took the journal's word of it. @type {Set<string>} */
   adrift = new Set();
   /** Names in the directory that are neither. @type {string[]} */
@@ -151,7 +156,7 @@ export class Evidence {
         this.whole.set(name, known);
         continue;
       }
-      if (known !== undefined && !this.lost.has(name))
+      if (known !== undefined && !this.lost.has(name) && !this.unsure.has(name))
         throw new Violation(`${name} was whole and was written again`);
       const bytes = readFileSync(path);
       const contents = this.#identify(bytes);
@@ -167,6 +172,10 @@ export class Evidence {
     for (const name of before.keys()) {
       if (!this.whole.has(name)) throw new Violation(`${name} was whole and is gone`);
     }
+    const unsure = [...(claims?.plans ?? [])].filter(
+      ([serial, { boot }]) => boot === LOST_BOOT && claims?.done.has(serial) === false,
+    );
+    this.unsure = new Set(unsure.map(([, { name }]) => name));
     if (claims !== undefined) this.#hold(claims);
     if (hasJournal) this.#holdParts(claims);
   }

@@ -386,7 +386,7 @@ export class Story {
     for (const { file } of this.#list) missing.set(file, (missing.get(file) ?? 0) + 1);
     const single = new Set([...missing].filter(([, count]) => count === 1).map(([file]) => file));
     for (const [name, { contents }] of this.#evidence.whole) {
-      if (this.#evidence.lost.has(name)) continue;
+      if (this.#evidence.lost.has(name) || this.#evidence.unsure.has(name)) continue;
       const files = new Set(contents.map(({ file }) => file));
       for (const file of files.size === 1 ? files : []) {
         missing.set(file, (missing.get(file) ?? 0) - 1);
@@ -502,7 +502,7 @@ export class Story {
       const isDone = claims?.done.has(serial) === true;
       const isHarmed = !this.#world.isDurable && size > 0 && lot.has(isDone ? 0.1 : 0.5);
       // What the journal does not have done is not to be believed, be it whole or not.
-      if (!isDone || !isHarmed) continue;
+      if (isDone && !isHarmed) continue;
       const harm = isHarmed
         ? lot.pick(isDone ? ['gone', 'cut'] : ['gone', 'cut', 'empty'])
         : 'kept';

@@ -283,6 +283,19 @@ describe('what is whole', () => {
   });
 });
 
+it('a power cut that took a file and the line of its end costs another fetch, not the file', async () => {
+  const lines = [origin.url('/a'), origin.url('/b'), origin.url('/gone?status=404')];
+  await runFetch(lines, [], { cwd });
+  const journal = join(out, '.mcurl-journal');
+  const text = readFileSync(journal, 'utf8').replace(/"boot":"[^"]*"/, '"boot":"before"');
+  writeFileSync(journal, text.replace(/\n\{"done":0.*(?=\n)/, ''));
+  truncateSync(join(out, 'a'), 0);
+  const { code, stderr } = await runFetch(lines, [], { cwd });
+  expect(code, stderr).toBe(8);
+  expect(bytesOf('a').equals(content('/a'))).toBe(true);
+  expect(origin.requests.filter(({ path }) => path === '/b')).toHaveLength(1);
+});
+
 describe('the journal', () => {
   it('stays when the user named it, and may lie anywhere', async () => {
     const { code, stderr } = await runFetch([origin.url('/a')], ['--journal', 'x.journal'], {

@@ -28,6 +28,7 @@ interface Model {
   name: string;
   isNamed: boolean;
   size: number | undefined;
+  isSinceBoot: boolean;
   began: { name: string; version: string; trusted: number | undefined } | undefined;
 }
 
@@ -42,6 +43,7 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
     if (line['renew'] === true) {
       for (const entry of entries.values()) {
         if (entry.state === 'done') entry.state = 'open';
+        if (entry.size !== undefined) entry.isSinceBoot = isSinceBoot;
         entry.size = undefined;
       }
     }
@@ -56,7 +58,7 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
     const entry = entries.get(serial);
     if ('plan' in line && entry === undefined) {
       const [text, name] = [String(line['entry']), String(line['name'])];
-      const nothing = { isNamed: false, size: undefined, began: undefined };
+      const nothing = { isNamed: false, size: undefined, began: undefined, isSinceBoot };
       entries.set(serial, { text, name, state: 'open', ...nothing });
     } else if (entry !== undefined && 'plan' in line) {
       if (isSame(entry.text, String(line['entry']))) entry.text = String(line['entry']);
@@ -118,7 +120,7 @@ function expectModel(path: string, model: ReadonlyMap<number, Model>): Promise<n
     for (const [key, plain] of Object.entries(KEYS)) {
       const expected = [...model].filter(([, entry]) => isSame(entry.text, key));
       for (const [serial, entry] of expected.sort(([a], [b]) => a - b)) {
-        const { text, state, name, isNamed, size, began } = entry;
+        const { text, state, name, isNamed, size, began, isSinceBoot } = entry;
         expect(journal.take(key, plain)).toMatchObject({
           serial,
           text,
@@ -126,6 +128,7 @@ function expectModel(path: string, model: ReadonlyMap<number, Model>): Promise<n
           name,
           isNamed,
           doneBytes: size,
+          isUnsure: size === undefined && !isSinceBoot,
           version: began?.version,
           partName: began?.name,
           trustedBytes: began?.trusted,

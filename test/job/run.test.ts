@@ -394,6 +394,16 @@ describe('the journal', () => {
       ]);
     });
 
+    it('replaces the file that has it when the machine was started since', async () => {
+      const directory = useNamed('x.pdf');
+      const journal = join(directory, '.mcurl-journal');
+      const text = readFileSync(journal, 'utf8');
+      writeFileSync(journal, text.replace(/"boot":"[^"]*"/, '"boot":"another"'));
+      FakeEngine.answer = () => FOUND;
+      await start(['http://h/a'], { directory, remoteName: true }).finished;
+      expect(FakeEngine.last.published).toEqual([['x.pdf', 'x.pdf', true]]);
+    });
+
     it('looks for the file under it', async () => {
       const directory = useNamed('x.pdf');
       FakeEngine.answer = () => ({ reason: REASON.exists });
@@ -467,6 +477,30 @@ describe('the journal', () => {
       { serial: 0, name: 'a.2', isJournalled: false, extras: { version: '5\t"e"\t\t' } },
       { serial: 1, name: 'b', isJournalled: false, extras: { version: '' } },
       { serial: 2, name: 'c', isJournalled: true, extras: { entry: text, checksum } },
+    ]);
+  });
+
+  it('of another boot vouches for no file that it has not done', async () => {
+    const directory = useJournal(
+      { plan: 0, entry: 'http://h/now', name: 'now' },
+      { job: 1, boot: 'another', at: '' },
+      ...['open', 'failed', 'done'].map((name, at) => {
+        return { plan: at + 1, entry: `http://h/${name}`, name };
+      }),
+      { fail: 2, kind: 'http', code: 8, message: 'x' },
+      { done: 3, size: 9 },
+    );
+    const names = ['now', 'open', 'failed', 'done', 'new'];
+    await start(
+      names.map((name) => `http://h/${name}`),
+      { directory },
+    ).finished;
+    expect(FakeEngine.last.added.map(({ extras }) => extras)).toEqual([
+      undefined,
+      { mayReplace: true },
+      { mayReplace: true },
+      { doneBytes: 9 },
+      undefined,
     ]);
   });
 
