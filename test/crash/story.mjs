@@ -42,7 +42,7 @@ const SYNCED_BYTES = 66 * 1024 * 1024;
 const HANG_MS = 60_000;
 
 /** When a run is killed, with how often each is drawn. */
-const MOMENTS = { time: 18, sent: 26, answered: 12, name: 14, journal: 10, call: 28 };
+const MOMENTS = { time: 14, sent: 40, answered: 10, name: 12, journal: 10, call: 28 };
 
 /** System calls between which a kill can leave something behind, with the most that a thread makes of each. */
 const CALLS = {
@@ -456,6 +456,7 @@ export class Story {
 
   #changeList() {
     const lot = this.#lot;
+    for (const entry of this.#list) if (lot.has(0.5)) entry.text = lot.pick(entry.texts);
     const more = this.#later.splice(0, lot.has(0.5) ? lot.whole(0, this.#later.length) : 0);
     // Names are by the list's order until a journal has them.
     const isFree = this.#claims() !== undefined && lot.has(0.4);

@@ -61,7 +61,7 @@ export function makeWorld(lot, isHuge) {
   ].flat();
 
   const isTelling = options.some((option) => /^--(remote|xattr)/.test(option));
-  const counts = { small: lot.whole(3, 50), middle: lot.whole(0, 4), large: lot.whole(1, 6) };
+  const counts = { small: lot.whole(3, 50), middle: lot.whole(0, 4), large: lot.whole(2, 8) };
   /** @type {File[]} */
   const files = [];
   /** @type {Set<string>} */
@@ -156,7 +156,7 @@ function makeFile(lot, path, kind, { breaks, slowness, isResumedBySize, isNamedB
     ranges: lot.weighted(RANGES),
     framing: lot.weighted(FRAMINGS),
     waitMs: lot.has(slowness) ? lot.pick([0, 2, 10, 40]) : 0,
-    paceMs: !isSmall && lot.has(slowness) ? lot.pick([1, 2, 5, 10]) : 0,
+    paceMs: !isSmall && lot.has(slowness) ? lot.pick([2, 5, 10, 15]) : 0,
     breaks: lot.has(breaks) ? 1 : 0,
     fails: false,
     givenName: isNamedByServer && lot.has(0.5) ? `named${lot.whole(0, 30)}.bin` : undefined,
