@@ -63,7 +63,7 @@ function beginRun(fd: number, size: number, boot: string | null, isRenewed: bool
 }
 
 /** Linux makes a new one at each start; elsewhere what was written before a kill is not trusted. */
-function bootId(): string | null {
+export function bootId(): string | null {
   try {
     return readFileSync(BOOT_ID, 'latin1').trim() || null;
   } catch {

@@ -123,7 +123,17 @@ export interface Plan {
 }
 
 /** The options of `fetchAll` that a plan depends on. */
-export type PlanOptions = Pick<FetchOptions, 'directory' | 'overwrite' | 'request' | 'signal'>;
+export type PlanOptions = Pick<
+  FetchOptions,
+  | 'directory'
+  | 'overwrite'
+  | 'journal'
+  | 'onlyFailed'
+  | 'failedOut'
+  | 'manifest'
+  | 'request'
+  | 'signal'
+>;
 
 /** Entries that are no URLs end in a dry run, too. */
 export type Planned = Plan | Outcome;

@@ -9,9 +9,10 @@ import {
   mkdirSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { McurlError, NativeError, UsageError } from '../errors.ts';
 import { binding } from '../native/binding.ts';
+import type { Names } from './names.ts';
 import type { FetchOptions, Inputs } from './options.ts';
 
 /** The journal's name in an output directory. */
@@ -35,18 +36,11 @@ export interface Place {
  * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only what it has not done is asked for
  */
 export function openPlace(inputs: Inputs, options: FetchOptions): Place {
-  const { directory = '.', onlyFailed = false } = options;
+  const { directory = '.' } = options;
+  const path = journalPath(inputs, options);
   makeDirectory(directory);
   const name = nameOf(inputs);
   const isDefault = options.journal === undefined;
-  const path = options.journal ?? join(directory, journalName(name));
-  if (onlyFailed && (path === false || !existsSync(path))) {
-    const where = path === false ? '' : `${path} `;
-    throw new UsageError(
-      'ERR_MCURL_JOURNAL',
-      `no journal ${where}tells what is not done: it is there after a run that did not finish, and --journal keeps one`,
-    );
-  }
   const directoryFd = name === undefined ? lock(directory, true) : undefined;
   let journal: Place['journal'];
   try {
@@ -76,6 +70,34 @@ export function openPlace(inputs: Inputs, options: FetchOptions): Place {
   };
 }
 
+/**
+ * Where the journal of a job is, or is to be; false when it has none.
+ *
+ * @throws UsageError `ERR_MCURL_JOURNAL` when there is none and only what it has not done is asked for
+ */
+export function journalPath(inputs: Inputs, options: FetchOptions): string | false {
+  const { directory = '.', onlyFailed = false } = options;
+  const path = options.journal ?? join(directory, journalName(nameOf(inputs)));
+  if (onlyFailed && (path === false || !existsSync(path))) {
+    const where = path === false ? '' : `${path} `;
+    throw new UsageError(
+      'ERR_MCURL_JOURNAL',
+      `no journal ${where}tells what is not done: it is there after a run that did not finish, and --journal keeps one`,
+    );
+  }
+  return path;
+}
+
+/** Reserves the names of files of ours that lie among the downloads: they are none of them. */
+export function reserveOurs(names: Names, journal: string | false, options: FetchOptions): void {
+  const { directory = '.', manifest, failedOut } = options;
+  for (const path of [journal || undefined, manifest, failedOut]) {
+    if (path !== undefined && dirname(resolve(path)) === resolve(directory)) {
+      names.reserve(basename(path));
+    }
+  }
+}
+
 function close(fd: number | undefined): void {
   if (fd !== undefined) {
     closeSync(fd);
@@ -83,7 +105,7 @@ function close(fd: number | undefined): void {
 }
 
 /** The name of a job of one file, which shares its directory with other jobs. */
-function nameOf(inputs: Inputs): string | undefined {
+export function nameOf(inputs: Inputs): string | undefined {
   const [only] = Array.isArray(inputs) && inputs.length === 1 ? inputs : [];
   return typeof only === 'object' && only !== null && 'output' in only ? only.output : undefined;
 }

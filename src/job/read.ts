@@ -1,6 +1,6 @@
 /** The reading side of a job: entries in, targets to the engine, as long as there is room. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Entry } from '../list/entry.ts';
 import type { Engine } from '../native/engine.ts';
 import type { Journalled } from './earlier.ts';
@@ -10,7 +10,7 @@ import { openJournal } from './journal.ts';
 import type { Names } from './names.ts';
 import type { FetchOptions, Inputs } from './options.ts';
 import type { Consumer, JobStats } from './outcome.ts';
-import type { Place } from './place.ts';
+import { type Place, reserveOurs } from './place.ts';
 import { planEntry, schemesOf } from './plan.ts';
 import { badEntry, extrasOf, type Target, type Targets } from './target.ts';
 
@@ -55,12 +55,7 @@ export class Reader {
     this.#shared = shared;
     const { options, place, names } = shared;
     this.#schemes = schemesOf(options.request ?? {});
-    // Files of ours that lie among the downloads are none of them.
-    for (const path of [place.journal?.path, options.manifest, options.failedOut]) {
-      if (path !== undefined && dirname(resolve(path)) === resolve(place.directory)) {
-        names.reserve(basename(path));
-      }
-    }
+    reserveOurs(names, place.journal?.path ?? false, options);
     this.opened = this.#openJournal();
   }
 
