@@ -54,7 +54,8 @@ export async function* planAll(
         const url = withoutUserinfo(planned.url);
         const name = isNamed ? planned.name : (known?.name ?? names.take(planned.name));
         const found = lstatSync(join(directory, name), { throwIfNoEntry: false });
-        const { doneBytes = overwrite ? undefined : found?.size } = known ?? {};
+        const isAgain = overwrite || known?.isUnsure === true;
+        const { doneBytes = isAgain ? undefined : found?.size } = known ?? {};
         const exists = found?.isFile() === true && found.size === doneBytes;
         yield { type: 'plan', source, line: entry.line, url, name, exists };
         urlnum += 1;

@@ -50,6 +50,7 @@ describe('a journal', () => {
     { done: 0, size: 5 },
     { done: 1, size: 5 },
     { fail: 2, kind: 'http', code: 8, message: '' },
+    plan(3, 'http://h/b', 'b'),
   ];
   const inputs = ['http://h/4/a', 'http://h/3/a', 'http://h/2/a', 'http://h/1/a'];
 
@@ -59,21 +60,23 @@ describe('a journal', () => {
     writeFileSync(join(directory, '.mcurl-journal'), text);
     writeFileSync(join(directory, 'a'), 'whole');
     writeFileSync(join(directory, 'a.2'), 'half');
+    writeFileSync(join(directory, 'b'), 'of a start of the machine that is over');
     return directory;
   }
 
   it('tells the names that the job will use, and what of it will be fetched again', async () => {
     const directory = useJournal();
     const before = readFileSync(join(directory, '.mcurl-journal'), 'utf8');
-    const planned = await plans(inputs, { directory });
+    const planned = await plans(['http://h/b', ...inputs], { directory });
     expect(planned).toMatchObject([
+      { name: 'b', exists: false },
       { name: 'a.4', exists: false },
       { name: 'server.pdf', exists: false },
       { name: 'a.2', exists: false },
       { name: 'a', exists: true },
     ]);
     expect(readFileSync(join(directory, '.mcurl-journal'), 'utf8')).toBe(before);
-    expect(readdirSync(directory).sort()).toEqual(['.mcurl-journal', 'a', 'a.2']);
+    expect(readdirSync(directory).sort()).toEqual(['.mcurl-journal', 'a', 'a.2', 'b']);
     const overwritten = await plans(inputs, { directory, overwrite: true });
     expect(overwritten).toMatchObject([{}, {}, {}, { name: 'a', exists: false }]);
     const without = await plans(inputs, { directory, journal: false });
@@ -82,9 +85,10 @@ describe('a journal', () => {
 
   it('is asked alone, or narrows the list, with onlyFailed', async () => {
     const directory = useJournal();
-    for (const given of [[], inputs]) {
+    for (const given of [[], [...inputs, 'http://h/b']]) {
       expect(await plans(given, { directory, onlyFailed: true })).toMatchObject([
         { url: 'http://h/3/a', name: 'server.pdf' },
+        { url: 'http://h/b', name: 'b' },
       ]);
     }
     const nowhere = plans([], { directory: useTmp(), onlyFailed: true });

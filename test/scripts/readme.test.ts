@@ -6,7 +6,9 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { HELP } from '../../src/cli/help.ts';
 import { EXIT } from '../../src/errors.ts';
+import { LineSplitter } from '../../src/list/lines.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { useConsumer } from '../support/consumer.ts';
 import { content, useOrigin } from '../support/origin.ts';
@@ -133,6 +135,32 @@ test('the multi-socket program runs as printed', async () => {
   expect(stdout.trimEnd().split('\n').sort()).toEqual(
     ['/one', '/three', '/two'].map((path) => `${origin.url(path)} 200`),
   );
+});
+
+test('the list with options is one', () => {
+  const list = /```\n(.+<TAB>.+?)```/s.exec(section('Options'))?.[1]?.replace('<TAB>', '\t') ?? '';
+  const splitter = new LineSplitter();
+  expect([...splitter.push(Buffer.from(list)), ...splitter.end()]).toEqual([
+    {
+      line: 1,
+      problem: undefined,
+      text: 'https://a.example/x.iso',
+      mirrors: ['https://b.example/x.iso'],
+      output: 'big.iso',
+      checksum: expect.stringMatching(/^sha-256=/),
+    },
+  ]);
+});
+
+test('every option that it explains is one', () => {
+  const text = section('Options').split('**Not for mcurl.**')[0] + section('Run it again');
+  const options = new Set(
+    [...text.matchAll(/`(-[A-Za-z]|--[a-z][a-z0-9-]*)[ `]/g)].map(([, o]) => o),
+  );
+  expect(options.size).toBeGreaterThan(30);
+  const isOption = (option = '') => new RegExp(`(^|[ ,])${option}\\b`, 'm').test(HELP);
+  // -w is curl's.
+  expect([...options].filter((option) => !isOption(option))).toEqual(['-w']);
 });
 
 test('the exit codes are those of the program', () => {
