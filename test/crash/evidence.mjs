@@ -23,6 +23,7 @@ export class Violation extends Error {}
 /**
  * @typedef {object} Claims what a journal says, by serial
  * @property {Map<number, { key: string, name: string, boot: string }>} plans
+ * @property {Set<number>} open those whose last word is not that they are done
  * @property {Map<number, Began>} began
  * @property {Map<number, { name: string, size: number }>} done
  */
@@ -35,13 +36,13 @@ export class Violation extends Error {}
 export function readClaims(path) {
   if (!existsSync(path)) return undefined;
   /** @type {Claims} */
-  const claims = { plans: new Map(), began: new Map(), done: new Map() };
+  const claims = { plans: new Map(), open: new Set(), began: new Map(), done: new Map() };
   let boot = '';
   const names = new Set();
   for (const text of readFileSync(path, 'utf8').split('\n')) {
     const line = parse(text);
     if (line === undefined) continue;
-    const { job, plan, named, began, durable, done } = line;
+    const { job, plan, named, began, durable, done, fail } = line;
     if (job !== undefined) {
       boot = line.boot;
     } else if (plan !== undefined) {
@@ -55,6 +56,7 @@ export function readClaims(path) {
       if (names.has(line.name)) throw new Violation(`${line.name} is planned for two entries`);
       names.add(line.name);
       claims.plans.set(plan, { key, name: line.name, boot });
+      claims.open.add(plan);
     } else if (named !== undefined) {
       if (names.has(line.name)) throw new Violation(`${line.name} is given to two entries`);
       names.add(line.name);
@@ -62,6 +64,7 @@ export function readClaims(path) {
       if (planned === undefined) throw new Violation(`entry ${named} was never planned`);
       planned.name = line.name;
     } else if (began !== undefined) {
+      claims.open.add(began);
       claims.began.set(began, { name: line.name, version: line.version, durable: 0, boot });
     } else if (durable !== undefined) {
       const of = claims.began.get(durable);
@@ -71,6 +74,9 @@ export function readClaims(path) {
       if (name === undefined) throw new Violation(`entry ${done} is done and was never planned`);
       claims.done.set(done, { name, size: line.size });
       claims.began.delete(done);
+      claims.open.delete(done);
+    } else if (fail !== undefined) {
+      claims.open.add(fail);
     }
   }
   return claims;

@@ -392,10 +392,7 @@ export class Story {
         missing.set(file, (missing.get(file) ?? 0) - 1);
       }
     }
-    const open = new Set(
-      [...(claims?.plans ?? [])].filter(([serial]) => !claims?.done.has(serial)),
-    );
-    const keys = new Set([...open].map(([, { key }]) => key));
+    const keys = new Set([...(claims?.open ?? [])].map((serial) => claims?.plans.get(serial)?.key));
     const isOpen = (/** @type {File} */ file) =>
       this.#list.some((entry) => entry.file === file && keys.has(keyOf(entry.text)));
     const others = [...missing].filter(([file, count]) => count <= 0 || (isRest && !isOpen(file)));
@@ -543,12 +540,13 @@ export class Story {
   }
 
   /** What others had left is there. @param {Claims} before @param {string} stdout */
-  #checkRest({ plans, done }, stdout) {
+  #checkRest({ plans, open }, stdout) {
     this.#namesIn(stdout);
     const found = [...this.#evidence.whole.values()].flatMap(({ contents }) => contents);
-    for (const [serial, { key }] of plans) {
+    for (const serial of open) {
+      const key = plans.get(serial)?.key;
       const entry = this.#list.find(({ text }) => keyOf(text) === key);
-      if (!done.has(serial) && !found.some(({ file }) => file === entry?.file)) {
+      if (!found.some(({ file }) => file === entry?.file)) {
         throw new Violation(`${key} was not done, and is not there after --only-failed`);
       }
     }
