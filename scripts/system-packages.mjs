@@ -159,6 +159,18 @@ export const NEEDS = [
     packages: { 'apt-get': name, dnf: name, apk: name, pacman: name, brew: name },
   })),
   {
+    level: 'test',
+    what: 'ip (iproute2)',
+    isPresent: program('ip'),
+    packages: {
+      'apt-get': 'iproute2',
+      dnf: 'iproute',
+      apk: 'iproute2',
+      pacman: 'iproute2',
+      brew: 'iproute2mac',
+    },
+  },
+  {
     level: 'check',
     what: 'clang-format',
     isPresent: program('clang-format'),
