@@ -3,7 +3,7 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../errors.ts';
 import { RECORD_FLAG } from '../native/binding.ts';
-import { Hashes } from './hashes.ts';
+import type { Hashes } from './hashes.ts';
 import type { Journal } from './journal.ts';
 import { Manifest } from './manifest.ts';
 import type { FetchOptions } from './options.ts';
@@ -26,7 +26,7 @@ export class Ends {
   readonly #stats: JobStats;
   readonly #directory: string;
   readonly #isDurable: boolean;
-  readonly #hashes: Hashes;
+  #hashes: Hashes | undefined;
   readonly #manifest: Manifest | undefined;
   readonly #failedOut: WholeFile | undefined;
 
@@ -36,7 +36,6 @@ export class Ends {
     this.#stats = stats;
     this.#directory = directory;
     this.#isDurable = durable;
-    this.#hashes = new Hashes(directory);
     this.#manifest = manifest === undefined ? undefined : new Manifest(manifest, directory);
     this.#failedOut = failedOut === undefined ? undefined : new WholeFile(failedOut, LIST_MODE);
   }
@@ -89,7 +88,7 @@ export class Ends {
   ): Promise<Pick<FailedOutcome, 'kind' | 'exitCode' | 'message'> | undefined> {
     try {
       const type = checksum.slice(0, checksum.indexOf('='));
-      const digest = await this.#hashes.digestOf(name, type, { signal });
+      const digest = await this.#digestOf(name, type, signal);
       if (digest === checksum) {
         return undefined;
       }
@@ -124,7 +123,7 @@ export class Ends {
     }
     return (
       manifest &&
-      this.#hashes.digestOf(name, MANIFEST_TYPE).then(
+      this.#digestOf(name, MANIFEST_TYPE).then(
         (digest) => manifest.add(urlnum, name, digest),
         // It is there no more, or may not be read.
         () => manifest.pass(urlnum),
@@ -187,6 +186,13 @@ export class Ends {
       }
     }
     return notes;
+  }
+
+  /** @see Hashes.digestOf, which few jobs load */
+  async #digestOf(name: string, type: string, signal?: AbortSignal): Promise<string> {
+    const { Hashes } = await import('./hashes.ts');
+    this.#hashes ??= new Hashes(this.#directory);
+    return this.#hashes.digestOf(name, type, signal && { signal });
   }
 
   #countDone(flags: number): void {

@@ -1,6 +1,5 @@
 /** What a job is given, as batches of entries: URLs, entries with options, and lists, in the order given. */
 import { UsageError } from '../errors.ts';
-import { countEntries } from '../list/count.ts';
 import { type Entry, outputProblem, withOption } from '../list/entry.ts';
 import { checkList, readList, textProblem } from '../list/lines.ts';
 import type { EntryInput, Input, Inputs, ListInput } from './options.ts';
@@ -52,6 +51,7 @@ export async function countInputs(
   if (!Array.isArray(inputs)) {
     return undefined;
   }
+  const { countEntries } = await import('../list/count.ts');
   let total = 0;
   for (const input of inputs as readonly Input[]) {
     const count = isList(input) ? await countEntries(input.list, signal) : 1;

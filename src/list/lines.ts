@@ -1,7 +1,6 @@
 /** A list, one URL a line: bytes to entries, chunk by chunk, never the whole list. */
 import { accessSync, constants, createReadStream, statSync } from 'node:fs';
 import { addAbortSignal, pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { UsageError } from '../errors.ts';
 import { type Entry, parseOption, withOption } from './entry.ts';
 
@@ -337,6 +336,7 @@ async function* decompressed(path: string, signal: AbortSignal): AsyncGenerator<
   }
   const bytes = rejoined(head, chunks);
   if (isGzip(head)) {
+    const { createGunzip } = await import('node:zlib');
     // The callback is there because pipeline wants one: the error reaches us by the iteration.
     yield* pipeline(bytes, createGunzip({ chunkSize: CHUNK_BYTES }), () => {});
   } else {
