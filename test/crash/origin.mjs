@@ -134,8 +134,8 @@ export class Origin {
   onBroken = (/** @type {File} */ _file) => {};
   /** Is told of each piece of a large body. */
   onSent = (/** @type {number} */ _bytes) => {};
-  /** Is told of each answer that was sent wholly. */
-  onAnswered = () => {};
+  /** Is told of each answer that was sent wholly: 1. */
+  onAnswered = (/** @type {number} */ _count) => {};
 
   /** @param {Lot} lot */
   constructor(lot) {
@@ -312,7 +312,7 @@ export class Origin {
       this.onBroken(file);
     } else if (!response.destroyed) {
       response.end();
-      this.onAnswered();
+      this.onAnswered(1);
     }
   }
 }

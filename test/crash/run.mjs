@@ -51,13 +51,13 @@ async function tell(/** @type {number} */ number) {
   const story = new Story(seed, number, directory, hasTracer);
   running.add(story);
   try {
-    const told = await story.tell();
+    await story.tell();
     total.stories += 1;
-    total.runs += told.runs;
-    total.powerCuts += told.powerCuts;
-    total.savedBytes += told.savedBytes;
-    total.entries += told.entries;
-    kills.push(...told.kills);
+    total.runs += story.runs;
+    total.powerCuts += story.powerCuts;
+    total.savedBytes += story.savedBytes;
+    total.entries += story.entries;
+    kills.push(...story.kills);
     rmSync(directory, { recursive: true });
   } catch (error) {
     failed.push(number);

@@ -67,15 +67,6 @@ const CALLS = {
 
 /** @typedef {{ whole: Set<File>, offsets: Map<File, number> }} Expected what a run may not ask for, and must ask the rest of */
 
-/**
- * @typedef {object} Told
- * @property {Kill[]} kills
- * @property {number} runs
- * @property {number} powerCuts
- * @property {number} savedBytes by Range
- * @property {number} entries
- */
-
 export class Story {
   /** What happened, for people. @type {string[]} */
   log = [];
@@ -126,7 +117,7 @@ export class Story {
     mkdirSync(this.#out);
   }
 
-  /** @returns {Promise<Told>} @throws Violation when mcurl broke its promise */
+  /** @throws Violation when mcurl broke its promise */
   async tell() {
     const lot = this.#lot;
     const origin = await this.#origin.start();
@@ -149,7 +140,7 @@ export class Story {
         const end = await this.#run(this.#origin.isCalm ? undefined : this.#moment(), rest);
         if (rest === undefined && end.isOver) this.#checkEnd(end.stdout);
         if (claims && rest && (end.isOver || end.isWithout)) this.#checkRest(claims, end.stdout);
-        if (end.isWithout || (rest === undefined && end.isOver)) return this.#told();
+        if (end.isWithout || (rest === undefined && end.isOver)) return;
         this.#changeFiles();
         this.#changeList();
         if (this.#world.journal !== 'none') {
@@ -173,10 +164,13 @@ export class Story {
     }
   }
 
-  #told() {
-    const { kills, runs, powerCuts } = this;
-    const { savedBytes } = this.#origin;
-    return { kills, runs, powerCuts, savedBytes, entries: this.#list.length };
+  /** Not sent again, as a Range left them out. */
+  get savedBytes() {
+    return this.#origin.savedBytes;
+  }
+
+  get entries() {
+    return this.#list.length;
   }
 
   // ---- A run ----
@@ -312,44 +306,38 @@ export class Story {
     return { isOver, isWithout, stdout };
   }
 
-  /** Calls `kill` when the moment has come. @param {{ what: string, count: number }} moment @param {() => void} kill */
+  /**
+   * Calls `kill` when the moment has come; returns what makes it forget that.
+   *
+   * @param {{ what: string, count: number }} moment @param {() => void} kill @returns {() => void}
+   */
   #arm({ what, count }, kill) {
     let left = count;
     const strike = (/** @type {number} */ less) => {
       left -= less;
       if (left <= 0) kill();
     };
-    const origin = this.#origin;
-    /** @type {(() => void)[]} */
-    const undo = [];
     if (what === 'time') {
       const timer = setTimeout(kill, count);
-      undo.push(() => clearTimeout(timer));
-    } else if (what === 'sent') {
-      origin.onSent = strike;
-      undo.push(() => {
-        origin.onSent = () => {};
-      });
-    } else if (what === 'answered') {
-      origin.onAnswered = () => strike(1);
-      undo.push(() => {
-        origin.onAnswered = () => {};
-      });
-    } else if (what === 'name') {
-      const watcher = watch(this.#out, (event, name) => {
-        if (event === 'rename' && name !== null && !/\.part$|journal$/.test(name)) strike(1);
-      });
-      undo.push(() => watcher.close());
-    } else {
-      const startBytes = sizeOf(this.#journal);
-      const watcher = watch(dirname(this.#journal), (_, name) => {
-        if (name?.endsWith('journal') && sizeOf(this.#journal) - startBytes >= count) kill();
-      });
-      undo.push(() => watcher.close());
+      return () => clearTimeout(timer);
     }
-    return () => {
-      for (const each of undo) each();
-    };
+    if (what === 'sent' || what === 'answered') {
+      const event = what === 'sent' ? 'onSent' : 'onAnswered';
+      this.#origin[event] = strike;
+      return () => {
+        this.#origin[event] = () => {};
+      };
+    }
+    const startBytes = sizeOf(this.#journal);
+    const watcher =
+      what === 'name'
+        ? watch(this.#out, (event, name) => {
+            if (event === 'rename' && name !== null && !/\.part$|journal$/.test(name)) strike(1);
+          })
+        : watch(dirname(this.#journal), (_, name) => {
+            if (name?.endsWith('journal') && sizeOf(this.#journal) - startBytes >= count) kill();
+          });
+    return () => watcher.close();
   }
 
   /** @param {{ whole: number, parts: Map<string, number> }} before @param {Claims | undefined} claims */
