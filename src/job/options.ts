@@ -13,7 +13,7 @@ export interface EntryInput {
   readonly url: string | URL;
   /** Further URLs of the same file, tried in turn when one fails. */
   readonly mirrors?: readonly (string | URL)[];
-  /** Final name inside the output directory: no path, not in `.part`, 250 bytes at most. Default: from the URL. */
+  /** Final name inside the output directory: no path, no control characters, not in `.part`, 250 bytes at most. Default: from the URL. */
   readonly output?: string;
   /** What the file must be: `TYPE=HEX`; sha-256, sha-512, sha-1 or md5. */
   readonly checksum?: string;

@@ -332,6 +332,18 @@ describe('the journal', () => {
     expect(readFileSync(join(cwd, 'notes'), 'utf8')).toBe('my notes\n');
   });
 
+  it('that takes only a part of a line ends the run before it begins', async () => {
+    const run = `${JSON.stringify({ job: 1, boot: null, at: '' })}\n`;
+    writeFileSync(join(cwd, 'journal'), run + '\n'.repeat(505 - run.length));
+    const args = ['--journal', 'journal'];
+    const how = { cwd, before: 'ulimit -f 1' }; // 512 bytes
+    const { code, stderr } = await runFetch([origin.url('/a')], args, how);
+    expect(code, stderr).toBe(3);
+    expect(stderr).toContain('cannot write the journal');
+    expect(statSync(join(cwd, 'journal')).size).toBe(512);
+    expect(origin.requests).toEqual([]);
+  });
+
   it('that is torn costs nothing but its last line', async () => {
     const lines = [origin.url('/a'), origin.url('/gone?status=404')];
     await runFetch(lines, [], { cwd });
