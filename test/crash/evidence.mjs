@@ -178,12 +178,17 @@ export class Evidence {
     for (const name of before.keys()) {
       if (!this.whole.has(name)) throw new Violation(`${name} was whole and is gone`);
     }
+    this.doubt(claims);
+    if (claims !== undefined) this.#hold(claims);
+    if (hasJournal) this.#holdParts(claims);
+  }
+
+  /** Finds what is `unsure`. @param {Claims | undefined} claims */
+  doubt(claims) {
     const unsure = [...(claims?.plans ?? [])].filter(
       ([serial, { boot }]) => boot === LOST_BOOT && claims?.done.has(serial) === false,
     );
     this.unsure = new Set(unsure.map(([, { name }]) => name));
-    if (claims !== undefined) this.#hold(claims);
-    if (hasJournal) this.#holdParts(claims);
   }
 
   /** @param {Buffer} bytes @returns {Content[]} */

@@ -487,11 +487,8 @@ export class Story {
       const { ino, size } = statSync(path);
       const isDone = claims?.done.has(serial) === true;
       const isHarmed = !this.#world.isDurable && size > 0 && lot.has(isDone ? 0.1 : 0.5);
-      // What the journal does not have done is not to be believed, be it whole or not.
-      if (isDone && !isHarmed) continue;
-      const harm = isHarmed
-        ? lot.pick(isDone ? ['gone', 'cut'] : ['gone', 'cut', 'empty'])
-        : 'kept';
+      if (!isHarmed) continue;
+      const harm = lot.pick(isDone ? ['gone', 'cut'] : ['gone', 'cut', 'empty']);
       this.log.push(`  ${name} is ${harm}, its end ${isDone ? '' : 'not '}in the journal`);
       if (harm === 'gone') rmSync(path);
       if (harm === 'cut') truncateSync(path, lot.whole(0, size - 1));
@@ -499,6 +496,7 @@ export class Story {
       this.#evidence.lost.set(name, harm === 'gone' ? undefined : ino);
       this.#evidence.whole.delete(name);
     }
+    this.#evidence.doubt(claims);
   }
 
   /** Somebody tidies up. */
