@@ -20,7 +20,7 @@ import type { FetchOptions, Inputs, RetryOptions } from './options.ts';
 import { type Consumer, type FailedOutcome, type Outcome, startStats } from './outcome.ts';
 import type { Place } from './place.ts';
 import { withoutUserinfo } from './plan.ts';
-import { isRest, Reader } from './read.ts';
+import { Reader } from './read.ts';
 import { decide, NO_HISTORY, RETRY_DEFAULTS } from './retry.ts';
 import { type Evidence, resumable, subject, type Target, Targets, turned } from './target.ts';
 
@@ -39,8 +39,6 @@ export class Conductor {
   readonly #retry: RetryOptions;
   readonly #maxTimeMs: number;
   readonly #hasAllOutcomes: boolean;
-  /** When all of this job succeeds nothing is left of the journal's either. */
-  readonly #endsJournal: boolean;
   /** What succeeds is only counted, and its size written to the journal. */
   readonly #isPlain: boolean;
   readonly #names = new Names();
@@ -83,7 +81,6 @@ export class Conductor {
     const isKept = typeof options.journal === 'string';
     const keepDetails = this.#hasAllOutcomes || manifest || remoteName || isKept;
     this.#isPlain = !keepDetails && !durable;
-    this.#endsJournal = !options.onlyFailed || isRest(inputs, options);
     this.stats = startStats(options.onlyFailed ? undefined : knownTotal(inputs));
     this.#ends = new Ends(options, this.stats);
     const { directory, journal } = place;
@@ -157,7 +154,8 @@ export class Conductor {
     }
     await this.#ends.finish();
     const isEmpty = this.#targets.isUnused && this.#ends.journal?.count === 0;
-    if (isEmpty || (hasAll && this.#endsJournal)) {
+    // --only-failed looked neither at what is done nor at what the list may have beyond the journal.
+    if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
       this.#place.forget();
     }
     this.#place.close();
