@@ -342,7 +342,6 @@ Fd openLocked(const std::string& path, bool isDirectory) {
     // Whoever owns a journal can read the URLs in it, and says what is whole.
     if (!isDirectory && opened.st_uid != ::geteuid())
       throw std::system_error(EPERM, std::generic_category(), path + " belongs to another user");
-    if (!isDirectory && (opened.st_mode & 077) != 0) static_cast<void>(::fchmod(fd.get(), 0600));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return fail(errno);
       return fd;  // a file system without locks: nothing to ask

@@ -1,6 +1,7 @@
 #include "redirect.h"
 
 #include <algorithm>
+#include <array>
 
 #include "url.h"
 
@@ -37,7 +38,10 @@ Hop decideHop(const HopRequest& request) {
   const std::string scheme = urlPart(url.get(), CURLUPART_SCHEME);
   if (std::find(request.protocols.begin(), request.protocols.end(), scheme) ==
       request.protocols.end()) {
-    return refuse("redirect to scheme " + scheme + " refused (--proto +" + scheme + " allows it)");
+    static constexpr std::array kKnown{"http", "https", "ftp", "ftps"};
+    const bool isKnown = std::find(kKnown.begin(), kKnown.end(), scheme) != kKnown.end();
+    return refuse("redirect to scheme " + scheme + " refused" +
+                  (isKnown ? " (--proto +" + scheme + " allows it)" : ""));
   }
   if (from == "https" && scheme == "http" && !request.allowDowngrade) {
     return refuse("redirect from https to http refused (--location-trusted allows it)");

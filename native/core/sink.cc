@@ -28,6 +28,11 @@ bool Sink::continueAt(int64_t offset, Version version, bool trusted) noexcept {
   try {
     part_ = output_.directory.openPart(name_.c_str(), error_);
     if (!part_) return false;
+    const std::string file = Directory::idOf(part_);
+    if (!version.file.empty() && version.file != file) {
+      error_ = {EBUSY, "another mcurl began " + name_ + ".part anew"};
+      return false;
+    }
     const off_t end = ::lseek(part_.get(), 0, SEEK_END);
     if (end < offset) {
       error_ = {EIO, name_ + ".part became shorter: another program wrote to it"};
@@ -38,7 +43,7 @@ bool Sink::continueAt(int64_t offset, Version version, bool trusted) noexcept {
       return false;
     }
     version_ = std::move(version);
-    version_.file = Directory::idOf(part_);
+    version_.file = file;
     size_ = synced_ = offset;
     isContinued_ = true;
     hadPart_ = true;
@@ -124,7 +129,7 @@ bool Sink::spill() {
     error_ = localError("cannot empty", name_ + ".part", errno);
     return false;
   }
-  if (version_.canResume()) version_.file = Directory::idOf(part_);
+  version_.file = Directory::idOf(part_);
   if (!began(version_, false)) return false;
   hadPart_ = true;
   if (!writeAll(part_.get(), held_.data(), held_.size())) {
@@ -148,8 +153,12 @@ bool Sink::began(const Version& version, bool isSynced) {
 }
 
 void Sink::syncSoon() {
+  if (isSyncing_) return;
   synced_ = size_;
-  Fd copy{::fcntl(part_.get(), F_DUPFD_CLOEXEC, 0)};
+  // Opened by itself: a duplicate would share the lock, which is to go with the sink, and take away
+  // the error that --durable's own sync is to see.
+  const std::string path = "/proc/self/fd/" + std::to_string(part_.get());
+  Fd copy{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!copy) return;
   if (!isAlive_) isAlive_ = std::make_shared<bool>(true);
   auto* sync = new Sync{.sink = *this, .isAlive = isAlive_, .fd = std::move(copy), .size = size_};
@@ -166,10 +175,12 @@ void Sink::syncSoon() {
         if (!*sync->isAlive) return;
         sync->sink.onSynced(sync->size, sync->osErrno);
       });
+  isSyncing_ = queued == 0;
   if (queued != 0) delete sync;
 }
 
 void Sink::onSynced(int64_t size, int osErrno) {
+  isSyncing_ = false;
   if (osErrno == 0) {
     std::string line;
     Journal::addDurable(line, serial_, size);

@@ -150,6 +150,7 @@ class Sink {
   int64_t budgeted_ = 0;
   Fd part_;
   bool hadPart_ = false;
+  bool isSyncing_ = false;
   bool isLost_ = false;  // a sync failed
   bool isContinued_ = false;
   std::vector<Hash> hashes_;

@@ -185,7 +185,8 @@ bool Transfer::isSizeKnown() const noexcept {
 // Bytes that the file must have in the end; -1: nothing tells. Of a rest Content-Range tells,
 // however it is framed.
 int64_t Transfer::wholeSize() const noexcept {
-  if (resumption_ == Resumption::kContinues) return target_->extras->version.total;
+  if (resumption_ == Resumption::kContinues || resumption_ == Resumption::kIsWhole)
+    return target_->extras->version.total;
   return isSizeKnown() ? response_.contentLength : -1;
 }
 

@@ -113,13 +113,3 @@ TEST("a journal that is no file of ours is refused") {
   }
   CHECK(!scratch.has("elsewhere"));
 }
-
-TEST("a journal is for its user alone, even one that was not") {
-  const Scratch scratch;
-  scratch.write("journal", "");
-  CHECK_EQ(::chmod((scratch / "journal").c_str(), 0664), 0);
-  const mcurl::Fd fd = mcurl::openLocked(scratch / "journal", false);
-  struct stat status {};
-  CHECK_EQ(::fstat(fd.get(), &status), 0);
-  CHECK_EQ(status.st_mode & 0777U, 0600U);
-}

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <memory>
 
 #include "fault.h"
@@ -342,6 +343,19 @@ TEST("a .part that became shorter is not continued") {
   CHECK_EQ(bed.scratch.read("a.part"), "ab");
 }
 
+TEST("a .part that another has begun since it was asked for is not continued") {
+  Bed bed;
+  bed.scratch.write("a.part", "abcd");
+  mcurl::Version version = tagged(9, "\"e\"");
+  version.file = bed.output.directory.part("a").id;
+  bed.scratch.write("other", "ABCD");
+  CHECK_EQ(::rename((bed.scratch / "other").c_str(), (bed.scratch / "a.part").c_str()), 0);
+  Sink sink{bed.output, &bed.loop, bed.name, -1, true};
+  CHECK(!sink.continueAt(3, version, false));
+  CHECK_EQ(sink.error().osErrno, EBUSY);
+  CHECK_EQ(bed.scratch.read("a.part"), "ABCD");
+}
+
 TEST("a new version disowns the old bytes before it is told itself, of another file") {
   JournalBed journal;
   Bed& bed = journal.bed;
@@ -431,15 +445,20 @@ TEST("what could not be synced is lost: nobody believes it, and there is no more
   CHECK(!bed.scratch.has("a"));
 }
 
-TEST("a sync that outlives its sink tells nothing of the next one's bytes") {
+TEST("a sync that outlives its sink tells nothing of the next one's bytes, and locks nothing") {
   JournalBed journal;
   Bed& bed = journal.bed;
+  std::promise<void> isOver;
+  const fault::Seen seen{[future = isOver.get_future().share()](int) { future.wait(); }};
   {
     Sink sink{bed.output, &bed.loop, bed.name, 3, false};
     const int64_t size = (64 << 20) + 100;
     sink.expect(size, tagged(size, "\"e\""));
     CHECK(bed.write(sink, std::string(static_cast<size_t>(size) - 50, 'x'), 1 << 20));
   }
+  mcurl::LocalError error;
+  CHECK(bed.output.directory.openPart("a", error));
+  isOver.set_value();
   uv_run(&bed.loop, UV_RUN_DEFAULT);
   CHECK_EQ(journal.lines().find("durable"), std::string::npos);
 }
