@@ -8,6 +8,7 @@ import {
   fstatSync,
   mkdirSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { McurlError, NativeError, UsageError } from '../errors.ts';
@@ -137,6 +138,9 @@ function lock(path: string, isDirectory: boolean): number {
 function makeDirectory(directory: string): void {
   try {
     makeWithParents(directory);
+    if (!statSync(directory).isDirectory()) {
+      throw new Error('it is no directory');
+    }
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new McurlError(

@@ -36,6 +36,7 @@ describe('the directory', () => {
     writeFileSync(directory, '');
     const attempt = () => open([], { directory });
     expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_MCURL_DIRECTORY' }));
+    expect(attempt).toThrow(/file: it is no directory; choose another with -d$/);
   });
 
   it('is shared by jobs of one file each, and by none of these twice', () => {
