@@ -11,6 +11,7 @@ import {
   certificate,
   checksum,
   connectToLine,
+  continueAt,
   cookies,
   duration,
   headers,
@@ -115,18 +116,32 @@ interface Flags {
 
 /** Options of curl's that change nothing here, so that its command lines can be pasted. */
 const ACCEPTED = ['-L, --location', '-O, --remote-name', '-f, --fail', '-Z, --parallel'];
-const ACCEPTED_MORE = ['-#, --progress-bar', '--remote-name-all'];
+const ACCEPTED_MORE = [
+  '-#, --progress-bar',
+  '--remote-name-all',
+  '--create-dirs',
+  '--fail-with-body',
+];
 
-/** Options of curl's that send something. */
-const SENDING = [
-  '-X, --request <method>',
-  '-T, --upload-file <file>',
-  '-F, --form <part>',
-  '--data <text>',
-  '--data-ascii <text>',
-  '--data-binary <text>',
-  '--data-raw <text>',
-  '--data-urlencode <text>',
+const SENDS = 'sends something; mcurl only downloads: use curl for this';
+
+/** Options of curl's that mcurl does not have, and what to do instead. */
+const REFUSED: readonly (readonly [flags: string, why: string])[] = [
+  ['-X, --request <method>', SENDS],
+  ['-T, --upload-file <file>', SENDS],
+  ['-F, --form <part>', SENDS],
+  ['--data <text>', SENDS],
+  ['--data-ascii <text>', SENDS],
+  ['--data-binary <text>', SENDS],
+  ['--data-raw <text>', SENDS],
+  ['--data-urlencode <text>', SENDS],
+  ['-I, --head', 'fetches no file; mcurl only downloads files: use curl for this'],
+  ['-c, --cookie-jar <file>', 'keeps cookies; mcurl only sends them (-b): use curl to get some'],
+  ['-w, --write-out <format>', 'is not there: use --json, which tells all, one line a file'],
+  [
+    '--limit-rate <speed>',
+    'is not there: -j and --max-per-host make mcurl gentler; for a limit of speed use curl',
+  ],
 ];
 
 /** Other programs' names of an option. */
@@ -207,6 +222,7 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
 
   for (const flags of [...ACCEPTED, ...ACCEPTED_MORE])
     command.addOption(new Option(flags).hideHelp());
+  command.addOption(new Option('-C, --continue-at <offset>').hideHelp().argParser(continueAt));
   for (const [flags, name] of ALIASES) {
     const option = new Option(flags).hideHelp();
     const original = command.options.find((other) => other.attributeName() === name);
@@ -216,14 +232,11 @@ export function fetchCommand(onFetch: (fetch: FetchCommand) => void): Command {
       command.setOptionValueWithSource(name, command.getOptionValue(option.attributeName()), 'cli');
     });
   }
-  for (const flags of SENDING) {
+  for (const [flags, why] of REFUSED) {
     const option = new Option(flags).hideHelp();
     command.addOption(option);
     command.on(`option:${option.name()}`, () => {
-      throw new UsageError(
-        'ERR_MCURL_OPTION',
-        `${option.short ?? option.long} sends something; mcurl only downloads: use curl for this`,
-      );
+      throw new UsageError('ERR_MCURL_OPTION', `${option.short ?? option.long} ${why}`);
     });
   }
   return command.action((operands: string[]) => onFetch(read(operands, command.opts<Flags>())));

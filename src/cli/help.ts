@@ -35,7 +35,8 @@ Output:
   --log-file FILE         where to log     --log-level LEVEL    trace ... fatal
   -v, --verbose           show the talk    -S, --show-error     -s but failures
   -h, --help              this             -V, --version        also libcurl's
-Accepted, as mcurl does so anyway: -L -O -f -Z -# --remote-name-all
+Accepted, as mcurl does so anyway: -L -O -f -Z -# -C - --remote-name-all
+  --create-dirs --fail-with-body
 
 Exit codes (the lowest that occurred wins):
   0  every file is whole          5  TLS              130  Ctrl-C

@@ -30,6 +30,12 @@ export function size(text: string): number {
   throw new InvalidArgumentError('Expected bytes, or a size like 100k, 1.5M, 2G.');
 }
 
+/** `-`: what mcurl does anyway. */
+export function continueAt(text: string): string {
+  if (text === '-') return text;
+  throw new InvalidArgumentError('mcurl finds out itself where a file goes on: leave it out.');
+}
+
 /** `TYPE=HEX`, in one form. */
 export function checksum(text: string): string {
   const parsed = parseChecksum(text);

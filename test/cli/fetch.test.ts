@@ -286,6 +286,11 @@ it.each([
   ['-#'],
   ['-LOfZ#sS'],
   ['--location', '--remote-name', '--fail', '--parallel', '--progress-bar', '--remote-name-all'],
+  ['--create-dirs'],
+  ['--fail-with-body'],
+  ['-C', '-'],
+  ['-C-'],
+  ['--continue-at', '-'],
 ])('accepts %s without effect', (...argv) => {
   expect(optionsOf(...argv)).toEqual(optionsOf());
 });
@@ -296,3 +301,16 @@ it.each(['-X', '--request', '-T', '-F', '--data', '--data-raw', '--data-binary']
     expect(complaintOf('fetch', 'http://a.test/', option, 'x')).toMatch(/curl/);
   },
 );
+
+it.each([
+  [['-I'], '-I fetches no file'],
+  [['--head'], '-I fetches no file'],
+  [['-c', 'jar'], '-b'],
+  [['--cookie-jar', 'jar'], '-b'],
+  [['-w', '%{http_code}'], '--json'],
+  [['--write-out', '%{http_code}'], '--json'],
+  [['--limit-rate', '1M'], '--max-per-host'],
+  [['-C', '100'], 'leave it out'],
+])('%j says what to do instead', (argv, wayOut) => {
+  expect(complaintOf('fetch', 'http://a.test/', ...argv)).toContain(wayOut);
+});
