@@ -264,15 +264,23 @@ export function checkList(path: string): void {
 
 /**
  * The entries of a file or of stdin (`-`), plain or gzip by content, a batch for each chunk that was read.
- * What stops the reading half-way becomes a last, bad entry.
+ * What stops the reading half-way becomes a last, bad entry; a first chunk with NUL bytes (binary, UTF-16) the only one.
  *
  * @throws the signal's AbortError
  */
 export async function* readList(path: string, signal: AbortSignal): AsyncGenerator<Entry[]> {
   const splitter = new LineSplitter();
+  let isFirst = true;
   try {
     const chunks = decompressed(path, signal);
     for await (const chunk of isFile(path) ? chunks : withPauses(chunks)) {
+      if (isFirst && chunk?.includes(0)) {
+        throw new UsageError(
+          'ERR_MCURL_LIST',
+          'this is no list of URLs: it has NUL bytes; save a list as UTF-8',
+        );
+      }
+      isFirst &&= chunk === undefined;
       const entries = chunk === undefined ? splitter.pause() : splitter.push(chunk);
       if (entries.length > 0) {
         yield entries;
@@ -281,7 +289,9 @@ export async function* readList(path: string, signal: AbortSignal): AsyncGenerat
     yield splitter.end();
   } catch (error) {
     signal.throwIfAborted();
-    const problem = `the list cannot be read further: ${(error as Error).message}`;
+    const { message } = error as Error;
+    const problem =
+      error instanceof UsageError ? message : `the list cannot be read further: ${message}`;
     const [held] = splitter.release();
     // A checksum may have followed: without it a wrong file would pass.
     const cut = held && { ...held, problem: held.problem ?? 'the list breaks off before its end' };

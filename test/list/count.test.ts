@@ -20,7 +20,7 @@ it.each([
   ['nothing', ''],
   ['a byte order mark', '\ufeffhttp://a/\n'],
   ['a byte order mark before a comment', '\ufeff# x\nhttp://a/'],
-  ['blanks, comments and bad lines', '\n \t\r\n #x\n#\nexample\n\0\n\r\n http://a/ # \n#'],
+  ['blanks, comments and bad lines', '\n \t\r\n #x\n#\nexample\n\x01\n\r\n http://a/ # \n#'],
   ['options without an entry', ' out=x\n out=y\n\tz=\n'],
   [
     'options, and what looks like them',

@@ -243,6 +243,32 @@ describe('readList', () => {
     expect(await readAll(path)).toMatchObject([{ problem: expect.stringContaining('UTF-8') }]);
   });
 
+  it.each([
+    ['plain', (bytes: Buffer) => bytes],
+    ['gzip', gzipSync],
+  ])('says once of binary bytes that they are no list (%s)', async (_, written) => {
+    const path = join(useTmp(), 'photo.bin');
+    const bytes = Buffer.from('http://a/\n\n\0\n'.repeat(20_000));
+    writeFileSync(path, written(bytes));
+    expect(await readAll(path)).toEqual([
+      {
+        line: 1,
+        text: path,
+        problem: 'this is no list of URLs: it has NUL bytes; save a list as UTF-8',
+      },
+    ]);
+  });
+
+  it('takes a NUL byte far inside for the trouble of its line', async () => {
+    const path = join(useTmp(), 'list');
+    writeFileSync(path, `${'http://a/\n'.repeat(20_000)}http://\0/\nhttp://b/\n`);
+    const entries = await readAll(path);
+    expect(entries).toHaveLength(20_002);
+    expect(entries.filter(({ problem }) => problem !== undefined)).toMatchObject([
+      { line: 20_001, problem: expect.stringContaining('0x00') },
+    ]);
+  });
+
   it('ends with an AbortError', async () => {
     const path = join(useTmp(), 'list');
     writeFileSync(path, list);
