@@ -31,6 +31,8 @@ export interface Window {
 interface Slot {
   readonly bar: cliProgress.SingleBar;
   transfer: Transfer | undefined;
+  /** Of this attempt alone. */
+  rates: Rates;
 }
 
 export function startBars(job: Job, window: Window, output: Output): Progress {
@@ -190,6 +192,9 @@ class Bars implements Progress {
         if (transfer === undefined) continue;
         slot = this.#addSlot(index);
       }
+      if (transfer !== undefined) {
+        measure(slot, transfer);
+      }
       slot.transfer = transfer;
       slot.bar.setTotal(Math.max(transfer?.expected ?? 0, 0));
       slot.bar.update(transfer?.received ?? 0);
@@ -200,9 +205,13 @@ class Bars implements Progress {
     const line = (bar: string) => {
       const transfer = this.#slots[index]?.transfer;
       if (transfer === undefined) return '';
-      return transferText(transfer, bar, this.#width);
+      return transferText(transfer, this.#slots[index]?.rates.bytesPerS ?? 0, bar, this.#width);
     };
-    const slot: Slot = { bar: this.#addLine(index + 1, line), transfer: undefined };
+    const slot: Slot = {
+      bar: this.#addLine(index + 1, line),
+      transfer: undefined,
+      rates: new Rates(),
+    };
     this.#slots.push(slot);
     return slot;
   }
@@ -234,4 +243,15 @@ class Bars implements Progress {
     this.#isResized = true;
     this.#multi.update();
   };
+}
+
+/** The speed counts from the first bytes seen: those of a continued file are there with its first answer. */
+function measure(slot: Slot, { id, received, ageMs }: Transfer): void {
+  const last = slot.transfer;
+  if (last === undefined || last.id !== id || received < last.received || ageMs < last.ageMs) {
+    slot.rates = new Rates();
+  }
+  if (received > 0) {
+    slot.rates.add({ nowMs: ageMs, bytes: received, files: 0 });
+  }
 }

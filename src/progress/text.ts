@@ -39,14 +39,18 @@ export function totalText(totals: Totals, glue: string, width = Number.POSITIVE_
 }
 
 /** A transfer's line, never wider than `width` columns; `bar` is its drawn bar. */
-export function transferText(transfer: Transfer, bar: string, width: number): string {
-  const { name, received, expected, ageMs } = transfer;
+export function transferText(
+  { name, received, expected }: Transfer,
+  bytesPerS: number,
+  bar: string,
+  width: number,
+): string {
   const percent = expected > 0 ? Math.min(Math.floor((received * 100) / expected), 100) : undefined;
   const tail =
     percent === undefined
       ? formatSize(received).padStart(12)
       : `${percent}%`.padStart(4) + formatSize(expected).padStart(10);
-  const speed = formatRate(ageMs > 0 ? (received * 1000) / ageMs : 0).padStart(12);
+  const speed = formatRate(bytesPerS).padStart(12);
   const drawn = percent === undefined || width < 60 ? '' : ` [${bar}]`;
   const end = `${drawn}${tail}${speed}`;
   const room = Math.max(width - end.length, 8);

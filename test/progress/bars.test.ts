@@ -82,6 +82,28 @@ describe('a frame', () => {
     progress.stop();
   });
 
+  it('tells the speed without the bytes that a continued file had, in every attempt', () => {
+    const { writes, progress, job } = useBars(100, 24, 1);
+    const GiB = 1024 ** 3;
+    const look = (received: number, ageMs: number) => {
+      const [transfer] = job.sample().transfers;
+      if (transfer === undefined) throw new Error('no transfer');
+      const now = { ...transfer, received, expected: 4 * GiB, ageMs };
+      job.sample = () => ({ bytes: 0, running: 1, transfers: [now] });
+      vi.advanceTimersByTime(FRAME_MS);
+      return /file-0.* (\S+ \S+\/s)/.exec(writes.at(-1) ?? '')?.[1];
+    };
+    // Nothing until the answer is there; then what the file has, and more.
+    expect(look(0, 2000)).toBe('0 B/s');
+    expect(look(GiB, 3000)).toBe('0 B/s');
+    expect(look(GiB + 2048, 5000)).toBe('1.00 KiB/s');
+    // The next attempt has another age, and goes on with these bytes.
+    expect(look(0, 600)).toBe('0 B/s');
+    expect(look(GiB + 4096, 1600)).toBe('0 B/s');
+    expect(look(GiB + 8192, 2600)).toBe('4.00 KiB/s');
+    progress.stop();
+  });
+
   it('keeps the place of bars that come and go', () => {
     const { writes, progress, job } = useBars(100, 24, 3);
     vi.advanceTimersByTime(FRAME_MS);

@@ -51,20 +51,20 @@ describe('transferText', () => {
   };
 
   it('has a bar, the part, the size and the speed when the length is known', () => {
-    expect(transferText(transfer, '==  ', 70)).toBe(
+    expect(transferText(transfer, 256, '==  ', 70)).toBe(
       `a.bin${' '.repeat(32)} [==  ] 25%  2.00 KiB     256 B/s`,
     );
   });
 
   it('has the bytes so far when it is not', () => {
-    const text = transferText({ ...transfer, expected: -1 }, '    ', 70);
+    const text = transferText({ ...transfer, expected: -1 }, 256, '    ', 70);
     expect(text).toMatch(/^a\.bin +512 B +256 B\/s$/);
   });
 
   it.each([5, 20, 40, 59, 60, 79, 200])('is never wider than %d', (width) => {
     for (const name of ['a', 'x'.repeat(300), '日本語'.repeat(80), '\x1b[31m\u202e']) {
       for (const expected of [-1, 0, 2048]) {
-        const text = transferText({ ...transfer, name, expected }, '='.repeat(20), width);
+        const text = transferText({ ...transfer, name, expected }, 256, '='.repeat(20), width);
         expect(columnsOf(text)).toBeLessThanOrEqual(width);
         expect(text).not.toContain('\x1b');
       }
