@@ -6,7 +6,7 @@ import { type Earlier, readEarlier } from './earlier.ts';
 import { type Batch, checkInputs, readInputs } from './inputs.ts';
 import { bootId } from './journal.ts';
 import { Names } from './names.ts';
-import type { Inputs, Planned, PlanOptions } from './options.ts';
+import { checkOptions, type Inputs, type Planned, type PlanOptions } from './options.ts';
 import { journalPath, nameOf, reserveOurs } from './place.ts';
 import { planEntry, schemesOf, withoutUserinfo } from './plan.ts';
 import { isRest } from './read.ts';
@@ -22,6 +22,7 @@ export async function* planAll(
   inputs: Inputs,
   options: PlanOptions = {},
 ): AsyncGenerator<Planned, void> {
+  checkOptions(options);
   checkInputs(inputs);
   const { directory = '.', overwrite = false, onlyFailed = false, request = {} } = options;
   const { signal = new AbortController().signal } = options;

@@ -1,8 +1,7 @@
 /** `fetchAll`: a job as an async iterable of outcomes. */
-import { UsageError } from '../errors.ts';
 import { SAMPLE_HEADER, SAMPLE_SIZE } from '../native/binding.ts';
 import { checkInputs } from './inputs.ts';
-import type { FetchOptions, Inputs } from './options.ts';
+import { checkOptions, type FetchOptions, type Inputs } from './options.ts';
 import type { JobStats, Outcome, Sample, Transfer } from './outcome.ts';
 import { openPlace, type Place } from './place.ts';
 import { withoutUserinfo } from './plan.ts';
@@ -35,9 +34,7 @@ const MOST_WAITING = 1024;
  */
 export function fetchAll(inputs: Inputs, options: FetchOptions = {}): Job {
   options.signal?.throwIfAborted();
-  if (typeof inputs === 'string') {
-    throw new UsageError('ERR_MCURL_INPUT', 'expected an iterable: put a single URL in an array');
-  }
+  checkOptions(options);
   checkInputs(inputs);
   const place = openPlace(inputs, options);
   try {

@@ -1,5 +1,6 @@
 /** What a job is given, as batches of entries: URLs, entries with options, and lists, in the order given. */
 import { UsageError } from '../errors.ts';
+import { quoteJson } from '../escape.ts';
 import { type Entry, outputProblem, withOption } from '../list/entry.ts';
 import { checkList, readList, textProblem } from '../list/lines.ts';
 import type { EntryInput, Input, Inputs, ListInput } from './options.ts';
@@ -13,17 +14,36 @@ export interface Batch {
 /** Entries given by themselves that go on together; those of an async iterable go on one by one, as they come. */
 const TOGETHER = 1024;
 
+/** What an input may have. */
+const OF_ENTRY: { readonly [Name in keyof Required<EntryInput>]: true } = {
+  url: true,
+  mirrors: true,
+  output: true,
+  checksum: true,
+};
+const OF_LIST: { readonly [Name in keyof Required<ListInput>]: true } = { list: true };
+
 /**
  * Looks at an array of inputs before anything starts; of any other iterable nothing can be known.
  *
- * @throws UsageError `ERR_MCURL_LIST` when a list cannot be read, `ERR_MCURL_OPTION` when a name is none
+ * @throws UsageError `ERR_MCURL_INPUT` when these are no inputs, `ERR_MCURL_LIST` when a list cannot be read,
+ *   `ERR_MCURL_OPTION` when a name is none
  */
 export function checkInputs(inputs: Inputs): void {
+  const given: unknown = inputs;
+  if (
+    typeof given !== 'object' ||
+    given === null ||
+    !(Symbol.iterator in given || Symbol.asyncIterator in given)
+  ) {
+    throw new UsageError('ERR_MCURL_INPUT', 'expected an iterable: put a single input in an array');
+  }
   if (!Array.isArray(inputs)) {
     return;
   }
   const all: readonly Input[] = inputs;
-  for (const input of all) {
+  for (const [index, input] of all.entries()) {
+    checkProperties(input, index + 1);
     const problem = isEntry(input) && input.output !== undefined && outputProblem(input.output);
     if (problem) {
       throw new UsageError('ERR_MCURL_OPTION', `output ${problem}`);
@@ -90,6 +110,7 @@ export async function* readInputs(inputs: Inputs, signal: AbortSignal): AsyncGen
         break;
       }
       const input = next.value;
+      checkProperties(input, position);
       if (!isList(input)) {
         entries.push(entryOf(input, position));
       }
@@ -118,6 +139,22 @@ function isList(input: Input): input is ListInput {
 
 function isEntry(input: Input): input is EntryInput {
   return typeof input === 'object' && input !== null && 'url' in input;
+}
+
+/** A misspelt checksum would check nothing. */
+function checkProperties(input: Input, position: number): void {
+  if (!isList(input) && !isEntry(input)) {
+    return;
+  }
+  const known = isList(input) ? OF_LIST : OF_ENTRY;
+  for (const name of Object.keys(input)) {
+    if (!Object.hasOwn(known, name)) {
+      throw new UsageError(
+        'ERR_MCURL_INPUT',
+        `input ${position} has ${quoteJson(name)}: ${isList(input) ? 'a list' : 'an entry'} can have ${Object.keys(known).join(', ')}`,
+      );
+    }
+  }
 }
 
 function entryOf(input: Exclude<Input, ListInput>, line: number): Entry {

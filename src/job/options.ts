@@ -1,4 +1,5 @@
 /** What one job is: what goes in, and everything that is decided before it starts. */
+import { UsageError } from '../errors.ts';
 import type { RequestOptions } from '../native/binding.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -107,6 +108,94 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** Called for each attempt that failed and will be made again: for a log. */
   readonly onRetry?: (retry: Retry) => void;
+}
+
+/** What an object of options may have: of a number the least, a whole number. */
+type Known<T> = { readonly [Name in keyof Required<T>]: number | undefined };
+
+const OPTIONS: Known<FetchOptions> = {
+  directory: undefined,
+  jobs: 1,
+  maxPerHost: 1,
+  loops: 0,
+  overwrite: undefined,
+  request: undefined,
+  retry: undefined,
+  journal: undefined,
+  durable: undefined,
+  resumeBy: undefined,
+  onlyFailed: undefined,
+  failedOut: undefined,
+  manifest: undefined,
+  keepBad: undefined,
+  remoteTime: undefined,
+  xattr: undefined,
+  ifModified: undefined,
+  remoteName: undefined,
+  maxTimeMs: 0,
+  outcomes: undefined,
+  signal: undefined,
+  onRetry: undefined,
+};
+const RETRY: Known<RetryOptions> = { attempts: 0, statuses: undefined, kinds: undefined };
+const REQUEST: Known<RequestOptions> = {
+  headers: undefined,
+  userAgent: undefined,
+  referer: undefined,
+  userpwd: undefined,
+  cookie: undefined,
+  cookieLines: undefined,
+  proxy: undefined,
+  insecure: undefined,
+  ipVersion: undefined,
+  netrc: undefined,
+  cacert: undefined,
+  cert: undefined,
+  key: undefined,
+  keyPassword: undefined,
+  resolve: undefined,
+  connectTo: undefined,
+  interface: undefined,
+  noPrivate: undefined,
+  httpVersion: undefined,
+  compressed: undefined,
+  locationTrusted: undefined,
+  protocols: undefined,
+  connectTimeoutMs: 0,
+  speedTimeS: 0,
+  speedLimit: 0,
+  maxRedirs: 0,
+  maxFilesize: 0,
+  verbose: undefined,
+};
+
+/** @throws UsageError `ERR_MCURL_OPTION` that names an option that there is not, or a number that is none or too small */
+export function checkOptions(options: FetchOptions): void {
+  checkNames('', options, OPTIONS);
+  checkNames('retry.', options.retry ?? {}, RETRY);
+  checkNames('request.', options.request ?? {}, REQUEST);
+}
+
+function checkNames(prefix: string, options: object, known: Known<object>): void {
+  const leasts = new Map<string, number | undefined>(Object.entries(known));
+  const given: readonly [string, unknown][] = Object.entries(options);
+  for (const [name, value] of given) {
+    const least = leasts.get(name);
+    if (!leasts.has(name)) {
+      const names = [...leasts.keys()].join(', ');
+      throw new UsageError('ERR_MCURL_OPTION', `${prefix}${name} is no option: there are ${names}`);
+    }
+    if (
+      value !== undefined &&
+      least !== undefined &&
+      !(Number.isInteger(value) && Number(value) >= least)
+    ) {
+      throw new UsageError(
+        'ERR_MCURL_OPTION',
+        `${prefix}${name} is ${String(value)}: expected a whole number, ${least} or more`,
+      );
+    }
+  }
 }
 
 /** A dry run's word on one entry. */

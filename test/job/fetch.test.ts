@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { McurlError, UsageError } from '../../src/errors.ts';
+import { planAll } from '../../src/job/dry-run.ts';
 import { fetchAll } from '../../src/job/fetch.ts';
 import type { FetchOptions, Input, Inputs } from '../../src/job/options.ts';
 import { REASON } from '../../src/native/binding.ts';
@@ -239,6 +240,13 @@ describe('a job cannot start', () => {
   ])('with %s', (_, inputs, message) => {
     expect(() => start(inputs)).toThrow(UsageError);
     expect(() => start(inputs)).toThrow(message);
+  });
+
+  it('with an option that there is not', async () => {
+    const refused = { code: 'ERR_MCURL_OPTION', message: expect.stringContaining('job is no') };
+    const options = { job: 5 } as FetchOptions;
+    expect(() => start([], options)).toThrow(expect.objectContaining(refused));
+    await expect(planAll([], options).next()).rejects.toMatchObject(refused);
   });
 
   it('in a directory that is a file', () => {

@@ -136,3 +136,28 @@ it('checkInputs looks at arrays only', () => {
   expect(() => checkInputs(bad)).toThrow(/output a\/b/);
   expect(() => checkInputs(bad.values())).not.toThrow();
 });
+
+it.each([5, {}, null, undefined, 'http://a'])(
+  'checkInputs refuses %j, which is no inputs',
+  (bad) => {
+    const refused = { code: 'ERR_MCURL_INPUT', message: expect.stringContaining('iterable') };
+    expect(() => checkInputs(bad as unknown as Inputs)).toThrow(expect.objectContaining(refused));
+  },
+);
+
+it.each([
+  [
+    { url: 'http://a', checksums: 'md5=1' },
+    /input 2 has "checksums".*url, mirrors, output, checksum$/,
+  ],
+  [{ url: 'http://a', out: 'a' }, /input 2 has "out"/],
+  [{ list: '-', output: 'a' }, /input 2 has "output": a list can have list$/],
+])(
+  '%j has a property that is none, whether it is in an array or comes later',
+  async (bad, message) => {
+    const inputs = ['http://a', bad as Input];
+    const refused = { code: 'ERR_MCURL_INPUT', message: expect.stringMatching(message) };
+    expect(() => checkInputs(inputs)).toThrow(expect.objectContaining(refused));
+    await expect(batchesOf(inputs.values())).rejects.toMatchObject(refused);
+  },
+);
