@@ -110,6 +110,11 @@ export class Earlier {
     return this.#index.bytes;
   }
 
+  /** An entry that is not done was not taken. */
+  get hasOthers(): boolean {
+    return this.#index.hasOthers;
+  }
+
   /** As `Journal.take`; undefined when no earlier run planned it. */
   take(text: string, plainName: string): Journalled | undefined {
     const key = keyOf(text);

@@ -112,9 +112,8 @@ export class Ends {
     checksum?: string,
   ): Promise<void> | undefined {
     if (this.journal !== undefined && (!isDone || checksum !== undefined)) {
-      const found = lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
       const more = checksum === undefined ? undefined : { digest: checksum };
-      this.journal.done(serial, found?.size ?? 0, more);
+      this.journal.done(serial, this.sizeOf(name) ?? 0, more);
     }
     const manifest = this.#manifest;
     if (checksum?.startsWith(MANIFEST_TYPE)) {
@@ -131,10 +130,22 @@ export class Ends {
     );
   }
 
-  /** Nobody goes on with what that file's `.part` has. One that cannot be removed stays. */
-  dropPart(name: string): void {
+  /** Bytes of what has that name; undefined when nothing has. */
+  sizeOf(name: string): number | undefined {
+    return lstatSync(join(this.#directory, name), { throwIfNoEntry: false })?.size;
+  }
+
+  /**
+   * Nobody goes on with what that file's `.part` has. One that cannot be removed stays.
+   *
+   * @param id which `.part` is meant, as the core tells it in a version; default: whichever is there
+   */
+  dropPart(name: string, id?: string): void {
+    const path = join(this.#directory, `${name}.part`);
     try {
-      unlinkSync(join(this.#directory, `${name}.part`));
+      if (id === undefined || id === partId(path)) {
+        unlinkSync(path);
+      }
     } catch {
       // Most often there is none.
     }
@@ -201,4 +212,10 @@ export class Ends {
       this.#stats.unverified += 1;
     }
   }
+}
+
+/** Inode and time of birth, as the core writes them. @throws the system's error */
+function partId(path: string): string {
+  const { ino, birthtimeNs } = lstatSync(path, { bigint: true });
+  return `${ino}-${birthtimeNs / 1_000_000_000n}.${birthtimeNs % 1_000_000_000n}`;
 }

@@ -49,7 +49,10 @@ const WAS_DONE = 32;
 /** It has, or had, mirrors; and a checksum at the same time. */
 const MIRRORED = 64;
 const MIXED = 128;
-/** It was planned, or is to be fetched again, since the machine was last started: what was made of it is as it was made. */
+/**
+ * It was planned, or is to be fetched again, since the machine was last started: what was made of it is as it was made. Or
+ * nothing was made of it: it failed, and no run came after.
+ */
 const SINCE_BOOT = 256;
 const SUFFIX_SHIFT = 9;
 const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
@@ -99,6 +102,8 @@ export class JournalIndex implements JournalVisitor {
   readonly #segments: (Segment | undefined)[] = [];
   readonly #began = new Map<number, Began>();
   #isSinceBoot = false;
+  /** Since the last job line an entry failed that had not SINCE_BOOT. */
+  #hasFailed = false;
   #isRenewing = false;
   #nextSerial = 0;
   #count = 0;
@@ -143,6 +148,14 @@ export class JournalIndex implements JournalVisitor {
 
   job(boot: string | null): void {
     this.#isSinceBoot = boot !== null && boot === this.#boot;
+    if (this.#hasFailed && !this.#isSinceBoot) {
+      this.#hasFailed = false;
+      for (const { meta } of this.#segments.filter((segment) => segment !== undefined)) {
+        for (let at = 0; at < SEGMENT; at += 1) {
+          meta[at] = (meta[at] as number) & ~SINCE_BOOT;
+        }
+      }
+    }
   }
 
   renew(isBegun: boolean): void {
@@ -263,6 +276,9 @@ export class JournalIndex implements JournalVisitor {
   fail(serial: number, _failure: Failure): void {
     if (this.#is(serial)) {
       this.#set(serial, FAILED);
+      const { segment, at } = this.#place(serial);
+      this.#hasFailed ||= !this.#isSinceBoot;
+      segment.meta[at] = (segment.meta[at] as number) | SINCE_BOOT;
     }
   }
 
@@ -336,6 +352,13 @@ export class JournalIndex implements JournalVisitor {
       }
     }
     return undefined;
+  }
+
+  /** An entry that is not done was not taken: it is not of this job. */
+  get hasOthers(): boolean {
+    return this.#segments.some((segment) =>
+      segment?.meta.some((meta) => meta !== 0 && (meta & STATE) !== DONE && (meta & TAKEN) === 0),
+    );
   }
 
   /** Leaves only what is not done to be taken. */

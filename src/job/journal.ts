@@ -1,5 +1,6 @@
 /** The journal of a job: what an earlier run left, and the ends of this one. Its lines are those of `journal-lines`. */
 import {
+  fchmodSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -17,6 +18,8 @@ import type { Names } from './names.ts';
 
 /** Ends wait so long for others to be written with them: a write costs as much as twenty of them. */
 const HOLD_MS = 100;
+/** From plan lines to their being on the disk. */
+const PLAN_SYNC_MS = 1000;
 /** Characters that do not wait. */
 const MOST_HELD = 64 * 1024;
 
@@ -42,6 +45,14 @@ export async function openJournal(
   if (stat.size > 0 || !stat.isFile()) {
     const { readEarlier } = await import('./earlier.ts');
     earlier = await readEarlier(fd, path, names, { keepValidators, renew, signal, boot });
+  }
+  if ((stat.mode & 0o077) !== 0) {
+    try {
+      // URLs may have passwords.
+      fchmodSync(fd, 0o600);
+    } catch {
+      // A file system without modes.
+    }
   }
   try {
     beginRun(fd, stat.size, boot, renew && earlier?.isRenewing !== true);
@@ -80,6 +91,7 @@ export class Journal {
   /** Ends on their way to #output. */
   #lines = '';
   #timer: NodeJS.Timeout | undefined;
+  #planTimer: NodeJS.Timeout | undefined;
   #nextSerial: number;
   #running: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
@@ -106,6 +118,11 @@ export class Journal {
   /** Bytes that the index of those needs. */
   get bytes(): number {
     return this.#earlier?.bytes ?? 0;
+  }
+
+  /** It has entries that are not done and that this run did not take: those of another list, which may go on later. */
+  get hasOthers(): boolean {
+    return this.#earlier?.hasOthers ?? false;
   }
 
   /**
@@ -190,6 +207,17 @@ export class Journal {
     );
   }
 
+  /**
+   * The core has written plan lines. They are on the disk a little later at most: a power cut that leaves a file without
+   * its bytes is to leave the line by which the next run knows it.
+   */
+  planned(): void {
+    this.#planTimer ??= setTimeout(() => {
+      this.#planTimer = undefined;
+      fdatasync(this.#fd, () => {});
+    }, PLAN_SYNC_MS).unref();
+  }
+
   /** Lines go out together, some time after the first. */
   #write(line: string): void {
     this.#lines += line;
@@ -209,6 +237,8 @@ export class Journal {
 
   /** Resolves when the ends so far are written, or cannot be: see `failure`. */
   flush(): Promise<void> {
+    clearTimeout(this.#planTimer);
+    this.#planTimer = undefined;
     this.#send();
     return this.#output.flush();
   }

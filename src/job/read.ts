@@ -78,7 +78,7 @@ export class Reader {
   /** Resolves when all is read (`stats.readAll`), or the signal is aborted. @throws what the journal or the inputs throw */
   async read(): Promise<void> {
     await this.opened;
-    const { stats, targets, engine, consumer, signal } = this.#shared;
+    const { stats, targets, ends, engine, consumer, signal } = this.#shared;
     let batchSize = FIRST_BATCH;
     for await (const { source, entries } of this.#batches()) {
       for (let at = 0; at < entries.length; ) {
@@ -96,6 +96,7 @@ export class Reader {
         }
         if (planned.length > 0) {
           engine.add(planned);
+          ends.journal?.planned();
         }
         batchSize = Math.min(batchSize * 2, LAST_BATCH);
       }

@@ -155,7 +155,8 @@ export class Conductor {
     await this.#ends.finish();
     const isEmpty = this.#targets.isUnused && this.#ends.journal?.count === 0;
     // --only-failed looked neither at what is done nor at what the list may have beyond the journal.
-    if (isEmpty || (hasAll && !this.#options.onlyFailed)) {
+    const isAll = hasAll && !this.#options.onlyFailed && !this.#ends.journal?.hasOthers;
+    if (isEmpty || isAll) {
       this.#place.forget();
     }
     this.#place.close();
@@ -258,10 +259,21 @@ export class Conductor {
     const evidence = this.#evidence(target, at);
     let { name } = target;
     if ((flags & RECORD_FLAG.unnamed) !== 0 && evidence.details !== undefined) {
-      name = this.#nameFor(target, evidence.details);
-      const failure =
+      const publish = () =>
         this.#writeName(target, name) ??
         this.engine.publishAs(target.name, name, this.#mayReplace(target, name));
+      name = this.#nameFor(target, evidence.details);
+      let failure = publish();
+      // Of another size, what has that name is another file: this one gets a name of its own.
+      while (failure?.osErrno === constants.errno.EEXIST && name !== target.name) {
+        const size = this.#ends.sizeOf(name);
+        if (size === undefined || size === evidence.record.sizeDelivered) {
+          break;
+        }
+        const given = nameFromContentDisposition(evidence.details.contentDisposition);
+        name = this.#names.take(given ?? name);
+        failure = publish();
+      }
       if (failure?.osErrno === constants.errno.EEXIST) {
         this.#ends.dropPart(target.name);
         // The journal may have it done, but under another name.
@@ -348,10 +360,11 @@ export class Conductor {
     evidence: Evidence | undefined,
     checksum?: string,
   ): void {
-    const { id, name, isDone, isJournalled, extras } = target;
-    if (!isDone && (isJournalled || extras?.version !== undefined)) {
-      // An earlier run may have begun to replace that file.
-      this.#ends.dropPart(name);
+    const { id, name, isDone, extras } = target;
+    // An earlier run may have begun to replace that file.
+    const part = isDone ? undefined : extras?.version?.split('\t')[3];
+    if (part !== undefined) {
+      this.#ends.dropPart(name, part);
     }
     const before = this.#ends.writeSkip(target, checksum);
     if (evidence === undefined) {

@@ -1,10 +1,14 @@
 /** A file beside the downloads that has its name only when it is whole. */
-import { closeSync, openSync, renameSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { McurlError } from '../errors.ts';
 import { Output } from '../output.ts';
 
 export class WholeFile {
   readonly path: string;
+  /** Where it is written; `path` itself when that is a device, a pipe, or whatever else no file may replace. */
+  readonly #written: string;
+  /** `path`, or the file that it is a link to. */
+  readonly #target: string;
   readonly #fd: number;
   readonly #output: Output;
   #failure: Error | undefined;
@@ -13,7 +17,10 @@ export class WholeFile {
   constructor(path: string, mode = 0o666) {
     this.path = path;
     try {
-      this.#fd = openSync(`${path}.part`, 'w', mode);
+      const found = statSync(path, { throwIfNoEntry: false });
+      this.#target = found === undefined ? path : realpathSync(path);
+      this.#written = found?.isFile() === false ? path : `${this.#target}.part`;
+      this.#fd = openSync(this.#written, 'w', mode);
     } catch (cause) {
       throw new McurlError(
         'ERR_MCURL_FILE',
@@ -39,8 +46,8 @@ export class WholeFile {
     this.#failure = this.#output.failure;
     try {
       closeSync(this.#fd);
-      if (this.#failure === undefined) {
-        renameSync(`${this.path}.part`, this.path);
+      if (this.#failure === undefined && this.#written !== this.path) {
+        renameSync(this.#written, this.#target);
       }
     } catch (error) {
       this.#failure ??= error as Error;

@@ -121,13 +121,14 @@ describe('a checksum', () => {
 
   it('is checked of a file that has the name which the server gives', async () => {
     mkdirSync(out);
-    writeFileSync(join(out, 'precious'), 'precious');
+    const precious = Buffer.alloc(1024, 'precious');
+    writeFileSync(join(out, 'precious'), precious);
     const header = encodeURIComponent('Content-Disposition: attachment; filename=precious');
     const lines = [origin.url(`/a?header=${header}`), ` checksum=sha-256=${sha256('/a')}`];
     const { code, stderr, names } = await runFetch(lines, ['-J'], { cwd });
     expect(code, stderr).toBe(9);
     expect(names).toEqual(['precious']);
-    expect(bytesOf('precious').toString()).toBe('precious');
+    expect(bytesOf('precious').equals(precious)).toBe(true);
   });
 
   it('that fails on a continued file has it begun anew, once', async () => {
@@ -375,16 +376,19 @@ describe('-J', () => {
     expect(bytesOf('report.2.pdf').equals(content('/2', 500_000))).toBe(true);
   });
 
-  it('replaces nothing that is there', async () => {
+  it.each([
+    [1024, { type: 'skip', reason: 'exists', filename_effective: 'out/precious.pdf' }],
+    [1023, { type: 'done', filename_effective: 'out/precious.2.pdf' }],
+  ])('replaces nothing that is there: with %i bytes', async (bytes, record) => {
     mkdirSync(out);
-    writeFileSync(join(out, 'precious'), 'precious');
-    const result = await runFetch([named('/1?', 'filename=precious')], ['-J', '--json'], { cwd });
+    const precious = Buffer.alloc(bytes, 'precious');
+    writeFileSync(join(out, 'precious.pdf'), precious);
+    const lines = [named('/1?', 'filename=precious.pdf')];
+    const result = await runFetch(lines, ['-J', '--json'], { cwd });
     expect(result.code, result.stderr).toBe(0);
-    expect(jsonRecords(result)).toMatchObject([
-      { type: 'skip', reason: 'exists', filename_effective: 'out/precious' },
-    ]);
-    expect(bytesOf('precious').toString()).toBe('precious');
-    expect(result.names).toEqual(['precious']);
+    expect(jsonRecords(result)).toMatchObject([record]);
+    expect(bytesOf('precious.pdf').equals(precious)).toBe(true);
+    expect(result.names).toHaveLength(record.type === 'done' ? 2 : 1);
   });
 
   it('is remembered: the file is not fetched again', async () => {

@@ -222,6 +222,17 @@ it.each([['--overwrite'], ['--if-modified']])(
   },
 );
 
+it('a .part of another program stays when its file is skipped', async () => {
+  mkdirSync(out);
+  writeFileSync(join(out, 'a'), 'old');
+  await runKilled([url('etag')], ['--overwrite']);
+  rmSync(join(out, 'a.part'));
+  writeFileSync(join(out, 'a.part'), "a browser's");
+  const { code, stderr, names } = await runFetch([url('etag')], [], { cwd });
+  expect(code, stderr).toBe(0);
+  expect(names).toEqual(['a', 'a.part']);
+});
+
 describe('a retry', () => {
   it('continues what came before it, and --json tells from where', async () => {
     const line = origin.url(`/a?size=${SIZE}&times=1&cut=${CUT}&etag`);

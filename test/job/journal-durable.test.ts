@@ -1,7 +1,7 @@
 /** What --durable waits for: the journal's fdatasync, which is held here until the test lets it go. */
 import { fdatasync, fdatasyncSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { fetchAll } from '../../src/job/fetch.ts';
 import { REASON } from '../../src/native/binding.ts';
 import { useTmp } from '../support/tmp.ts';
@@ -86,6 +86,24 @@ it('syncs a name that a server gave before a file has it', async () => {
   journal.named(0, 'y.bin', true);
   expect(synced).toHaveLength(1);
   expect(synced[0]).toContain('{"named":0,"name":"y.bin"}\n');
+});
+
+it('syncs plans a second later, once for many, and none of a run that is over before', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { journal } = await openAt(path);
+  journal.planned();
+  journal.planned();
+  vi.advanceTimersByTime(999);
+  expect(synced).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(synced).toHaveLength(1);
+  journal.planned();
+  await journal.flush();
+  vi.advanceTimersByTime(5000);
+  expect(synced).toHaveLength(1);
 });
 
 it.each([true, false])('an outcome waits for the sync: durable %s', async (durable) => {

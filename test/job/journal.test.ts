@@ -5,6 +5,7 @@ import {
   constants,
   openSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -36,6 +37,19 @@ describe('an empty journal', () => {
     expect(journal.bytes).toBeLessThan(100);
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ ...RUN, at: expect.any(String) });
   });
+});
+
+it('is for its user alone once it is known to be one', async () => {
+  const path = join(useTmp(), 'journal');
+  const modeOf = () => statSync(path).mode & 0o777;
+  writeFileSync(path, '{"name":"a package"}\n', { mode: 0o644 });
+  await expect(openAt(path)).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_MCURL_JOURNAL' }),
+  );
+  expect(modeOf()).toBe(0o644);
+  writeFileSync(path, '');
+  await openAt(path);
+  expect(modeOf()).toBe(0o600);
 });
 
 describe('a journal of an earlier run', () => {

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EXIT } from '../../src/errors.ts';
 import { fetchAll, type Job } from '../../src/job/fetch.ts';
+import { bootId } from '../../src/job/journal.ts';
 import type { FetchOptions, Input, Inputs, Retry } from '../../src/job/options.ts';
 import type { Outcome } from '../../src/job/outcome.ts';
 import { REASON, RECORD_FLAG } from '../../src/native/binding.ts';
@@ -482,15 +483,20 @@ describe('the journal', () => {
 
   it('of another boot vouches for no file that it has not done', async () => {
     const directory = useJournal(
-      { plan: 0, entry: 'http://h/now', name: 'now' },
+      { job: 1, boot: 'another', at: '' },
+      { plan: 4, entry: 'http://h/before', name: 'before' },
+      { fail: 4, kind: 'http', code: 8, message: 'x' },
       { job: 1, boot: 'another', at: '' },
       ...['open', 'failed', 'done'].map((name, at) => {
         return { plan: at + 1, entry: `http://h/${name}`, name };
       }),
       { fail: 2, kind: 'http', code: 8, message: 'x' },
       { done: 3, size: 9 },
+      { job: 1, boot: bootId(), at: '' },
+      { plan: 0, entry: 'http://h/now', name: 'now' },
     );
-    const names = ['now', 'open', 'failed', 'done', 'new'];
+    // It failed and no run came after: what has its name is none of ours. Of one that failed before nobody knows.
+    const names = ['now', 'open', 'failed', 'done', 'before', 'new'];
     await start(
       names.map((name) => `http://h/${name}`),
       { directory },
@@ -498,11 +504,27 @@ describe('the journal', () => {
     expect(FakeEngine.last.added.map(({ extras }) => extras)).toEqual([
       undefined,
       { mayReplace: true },
-      { mayReplace: true },
+      undefined,
       { doneBytes: 9 },
+      { mayReplace: true },
       undefined,
     ]);
   });
+
+  it.each([true, false])(
+    'stays while it has what is not done of another list: %s',
+    async (isDone) => {
+      const directory = useJournal(
+        { plan: 0, entry: 'http://h/a', name: 'a' },
+        { plan: 1, entry: 'http://h/other', name: 'other' },
+        ...(isDone ? [{ done: 1, size: 9 }] : []),
+      );
+      const run = start(['http://h/a', 'http://h/new'], { directory });
+      await run.finished;
+      expect(run.job.stats.done).toBe(2);
+      expect(existsSync(join(directory, '.mcurl-journal'))).toBe(!isDone);
+    },
+  );
 
   it('has --overwrite fetch all again, and a killed one go on', async () => {
     const directory = useJournal(
