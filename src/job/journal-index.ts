@@ -1,4 +1,4 @@
-/** What a journal says of each entry, in at most 24 bytes an entry; 8 more where it has mirrors or a checksum. */
+/** What a journal says of each entry, in at most 24 bytes an entry; 8 more where it has mirrors or a checksum, 8 more where it is done with one. */
 import { keyOf, outputProblem } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
 import type { DoneMore, Failure, JournalVisitor } from './journal-lines.ts';
@@ -140,8 +140,12 @@ export class JournalIndex implements JournalVisitor {
 
   /** Bytes of the columns and the buckets. */
   get bytes(): number {
-    const columns = this.#segments.filter((segment) => segment !== undefined).length;
-    return 16 * SEGMENT * columns + this.#starts.byteLength + this.#order.byteLength;
+    let bytes = this.#starts.byteLength + this.#order.byteLength;
+    for (const { nameAt, textAt, doneAt } of this.#segments.filter((one) => one !== undefined)) {
+      const asides = [nameAt, textAt, doneAt].filter((aside) => aside !== undefined).length;
+      bytes += (16 + 8 * asides) * SEGMENT;
+    }
+    return bytes;
   }
 
   // ---- Lines in ----
