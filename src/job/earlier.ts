@@ -129,7 +129,7 @@ export class Earlier {
   }
 
   #known(found: Found, key: string, plainName: string): Journalled {
-    const { serial, state, isSinceBoot, suffix, nameAt, textAt, doneAt, began, tie } = found;
+    const { serial, state, isSure, suffix, nameAt, textAt, doneAt, began, tie } = found;
     const line = nameAt < 0 ? undefined : readLine(this.#fd, nameAt);
     const more = doneAt < 0 ? undefined : readLine(this.#fd, doneAt);
     return {
@@ -139,7 +139,7 @@ export class Earlier {
       name: line === undefined ? withSuffix(plainName, suffix) : line.name,
       isNamed: line?.isNamed ?? false,
       doneBytes: more?.size ?? found.size,
-      isUnsure: found.size === undefined && !isSinceBoot,
+      isUnsure: found.size === undefined && !isSure,
       doneVersion: state === 'done' ? more?.version : undefined,
       version: began?.version,
       tie,

@@ -49,12 +49,11 @@ const WAS_DONE = 32;
 /** It has, or had, mirrors; and a checksum at the same time. */
 const MIRRORED = 64;
 const MIXED = 128;
-/**
- * It was planned, or is to be fetched again, since the machine was last started: what was made of it is as it was made. Or
- * nothing was made of it: it failed, and no run came after.
- */
+/** It was planned, or is to be fetched again, since the machine was last started: what was made of it is as it was made. */
 const SINCE_BOOT = 256;
-const SUFFIX_SHIFT = 9;
+/** It failed, and no run came after, before the machine was last started: nothing was made of it until then. */
+const FAILED_LAST = 512;
+const SUFFIX_SHIFT = 10;
 const MAX_SUFFIX = 2 ** (32 - SUFFIX_SHIFT);
 
 /** 65,536 entries in order of their serials. */
@@ -75,8 +74,8 @@ class Segment {
 export interface Found {
   readonly serial: number;
   readonly state: EntryState;
-  /** What was made of it since its plan, or since it was to be fetched again, was made since the machine was last started. */
-  readonly isSinceBoot: boolean;
+  /** Nothing was made of it but since the machine was last started, or since it was to be fetched again, if anything at all. */
+  readonly isSure: boolean;
   /** Number of its name by `withSuffix`; of no meaning when `nameAt` is not -1. */
   readonly suffix: number;
   readonly nameAt: number;
@@ -102,7 +101,7 @@ export class JournalIndex implements JournalVisitor {
   readonly #segments: (Segment | undefined)[] = [];
   readonly #began = new Map<number, Began>();
   #isSinceBoot = false;
-  /** Since the last job line an entry failed that had not SINCE_BOOT. */
+  /** Some entry has FAILED_LAST. */
   #hasFailed = false;
   #isRenewing = false;
   #nextSerial = 0;
@@ -156,7 +155,7 @@ export class JournalIndex implements JournalVisitor {
       this.#hasFailed = false;
       for (const { meta } of this.#segments.filter((segment) => segment !== undefined)) {
         for (let at = 0; at < SEGMENT; at += 1) {
-          meta[at] = (meta[at] as number) & ~SINCE_BOOT;
+          meta[at] = (meta[at] as number) & ~FAILED_LAST;
         }
       }
     }
@@ -169,7 +168,7 @@ export class JournalIndex implements JournalVisitor {
         const meta = segment.meta[at] as number;
         if ((meta & WAS_DONE) !== 0) {
           const state = (meta & STATE) === DONE ? OPEN : meta & STATE;
-          const kept = meta & ~(STATE | DONE_ASIDE | WAS_DONE | SINCE_BOOT);
+          const kept = meta & ~(STATE | DONE_ASIDE | WAS_DONE | SINCE_BOOT | FAILED_LAST);
           segment.meta[at] = kept | state | this.#sinceBoot;
         }
       }
@@ -281,8 +280,8 @@ export class JournalIndex implements JournalVisitor {
     if (this.#is(serial)) {
       this.#set(serial, FAILED);
       const { segment, at } = this.#place(serial);
-      this.#hasFailed ||= !this.#isSinceBoot;
-      segment.meta[at] = (segment.meta[at] as number) | SINCE_BOOT;
+      this.#hasFailed = true;
+      segment.meta[at] = (segment.meta[at] as number) | FAILED_LAST;
     }
   }
 
@@ -401,7 +400,7 @@ export class JournalIndex implements JournalVisitor {
     return {
       serial,
       state: STATES[meta & STATE] ?? 'open',
-      isSinceBoot: (meta & SINCE_BOOT) !== 0,
+      isSure: (meta & (SINCE_BOOT | FAILED_LAST)) !== 0,
       suffix: meta >>> SUFFIX_SHIFT,
       textAt: segment.textAt?.[at] || -1,
       nameAt: meta & NAME_ASIDE ? (segment.nameAt?.[at] ?? -1) : -1,

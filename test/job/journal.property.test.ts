@@ -29,6 +29,7 @@ interface Model {
   isNamed: boolean;
   size: number | undefined;
   isSinceBoot: boolean;
+  hasFailedLast: boolean;
   began: { name: string; version: string; trusted: number | undefined } | undefined;
 }
 
@@ -39,11 +40,14 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
   const entries = new Map<number, Model>();
   let isSinceBoot = false;
   for (const line of lines) {
-    if ('job' in line) isSinceBoot = line['boot'] === BOOT;
+    if ('job' in line) {
+      isSinceBoot = line['boot'] === BOOT;
+      for (const entry of isSinceBoot ? [] : entries.values()) entry.hasFailedLast = false;
+    }
     if (line['renew'] === true) {
       for (const entry of entries.values()) {
         if (entry.state === 'done') entry.state = 'open';
-        if (entry.size !== undefined) entry.isSinceBoot = isSinceBoot;
+        if (entry.size !== undefined) Object.assign(entry, { isSinceBoot, hasFailedLast: false });
         entry.size = undefined;
       }
     }
@@ -58,8 +62,8 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
     const entry = entries.get(serial);
     if ('plan' in line && entry === undefined) {
       const [text, name] = [String(line['entry']), String(line['name'])];
-      const nothing = { isNamed: false, size: undefined, began: undefined, isSinceBoot };
-      entries.set(serial, { text, name, state: 'open', ...nothing });
+      const nothing = { isNamed: false, size: undefined, began: undefined, hasFailedLast: false };
+      entries.set(serial, { text, name, state: 'open', isSinceBoot, ...nothing });
     } else if (entry !== undefined && 'plan' in line) {
       if (isSame(entry.text, String(line['entry']))) entry.text = String(line['entry']);
     } else if (entry !== undefined && 'named' in line) {
@@ -74,7 +78,7 @@ function modelOf(lines: readonly Line[]): Map<number, Model> {
     } else if (entry !== undefined && 'done' in line) {
       Object.assign(entry, { state: 'done', size: line['size'], began: undefined });
     } else if (entry !== undefined && 'fail' in line) {
-      entry.state = 'failed';
+      Object.assign(entry, { state: 'failed', hasFailedLast: true });
     }
   }
   return entries;
@@ -120,7 +124,7 @@ function expectModel(path: string, model: ReadonlyMap<number, Model>): Promise<n
     for (const [key, plain] of Object.entries(KEYS)) {
       const expected = [...model].filter(([, entry]) => isSame(entry.text, key));
       for (const [serial, entry] of expected.sort(([a], [b]) => a - b)) {
-        const { text, state, name, isNamed, size, began, isSinceBoot } = entry;
+        const { text, state, name, isNamed, size, began, isSinceBoot, hasFailedLast } = entry;
         expect(journal.take(key, plain)).toMatchObject({
           serial,
           text,
@@ -128,7 +132,7 @@ function expectModel(path: string, model: ReadonlyMap<number, Model>): Promise<n
           name,
           isNamed,
           doneBytes: size,
-          isUnsure: size === undefined && !isSinceBoot,
+          isUnsure: size === undefined && !isSinceBoot && !hasFailedLast,
           version: began?.version,
           partName: began?.name,
           trustedBytes: began?.trusted,
