@@ -15,7 +15,7 @@ import { planEntry, schemesOf } from './plan.ts';
 import { badEntry, extrasOf, type Target, type Targets } from './target.ts';
 
 /** Targets not ended at most, sleeping retries included. */
-const WINDOW = 64 * 1024;
+const WINDOW = 32 * 1024;
 /** Targets in one `add`: the first few at once, so that the first byte is early, then more and more. */
 const FIRST_BATCH = 64;
 const LAST_BATCH = 4096;
