@@ -740,8 +740,8 @@ describe('a long list', () => {
     expect(job.stats).toMatchObject({ read: LINES, done: LINES, total: LINES });
     expect(engine.batches[0]).toBeLessThanOrEqual(64);
     expect(Math.max(...engine.batches)).toBeLessThanOrEqual(4096);
-    expect(engine.mostInFlight).toBeLessThanOrEqual(65_536);
-    expect(engine.added.reduce((most, { id }) => Math.max(most, id), 0)).toBeLessThan(65_536);
+    expect(engine.mostInFlight).toBeLessThanOrEqual(32_768);
+    expect(engine.added.reduce((most, { id }) => Math.max(most, id), 0)).toBeLessThan(32_768);
     expect(engine.added.every(({ name }, index) => name === String(index))).toBe(true);
   });
 
@@ -749,7 +749,7 @@ describe('a long list', () => {
     FakeEngine.answer = () => undefined;
     const { job, finished } = start(['http://h/x', list(longList()), 'http://h/y']);
     await vi.waitFor(() => expect(job.stats.total).toBe(LINES + 2), { timeout: 10_000 });
-    expect(job.stats).toMatchObject({ read: 65_536, readAll: false });
+    expect(job.stats).toMatchObject({ read: 32_768, readAll: false });
     job.stop();
     await finished;
   });
@@ -757,17 +757,17 @@ describe('a long list', () => {
   it('is read on when half of the window is free, and not before', async () => {
     FakeEngine.answer = () => undefined;
     const { job, finished } = start([list(longList())]);
-    await vi.waitFor(() => expect(job.stats.read).toBe(65_536), { timeout: 10_000 });
+    await vi.waitFor(() => expect(job.stats.read).toBe(32_768), { timeout: 10_000 });
     const engine = FakeEngine.last;
-    for (let id = 0; id < 30_000; id += 1) {
+    for (let id = 0; id < 15_000; id += 1) {
       engine.end(id, DONE);
     }
-    await vi.waitFor(() => expect(job.stats.done).toBe(30_000), { timeout: 10_000 });
-    expect(job.stats.read).toBe(65_536);
-    for (let id = 30_000; id < 35_000; id += 1) {
+    await vi.waitFor(() => expect(job.stats.done).toBe(15_000), { timeout: 10_000 });
+    expect(job.stats.read).toBe(32_768);
+    for (let id = 15_000; id < 17_500; id += 1) {
       engine.end(id, DONE);
     }
-    await vi.waitFor(() => expect(job.stats.read).toBe(65_536 + 35_000), { timeout: 10_000 });
+    await vi.waitFor(() => expect(job.stats.read).toBe(32_768 + 17_500), { timeout: 10_000 });
     job.stop();
     await finished;
   });
