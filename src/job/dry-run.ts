@@ -3,13 +3,13 @@ import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { McurlError } from '../errors.ts';
 import { type Earlier, readEarlier } from './earlier.ts';
-import { type Batch, checkInputs, readInputs } from './inputs.ts';
+import { checkInputs } from './inputs.ts';
 import { bootId } from './journal.ts';
 import { Names } from './names.ts';
 import { checkOptions, type Inputs, type Planned, type PlanOptions } from './options.ts';
 import { journalPath, nameOf, reserveOurs } from './place.ts';
 import { planEntry, schemesOf, withoutUserinfo } from './plan.ts';
-import { isRest } from './read.ts';
+import { batchesOf, isWanted } from './read.ts';
 import { badEntry } from './target.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function* planAll(
       earlier = await readEarlier(fd, `${path}`, names, how);
     }
     let urlnum = 0;
-    for await (const { source, entries } of batches(inputs, options, earlier, signal)) {
+    for await (const { source, entries } of batchesOf(inputs, options, earlier, signal)) {
       for (const entry of entries) {
         const planned = planEntry(entry, schemes);
         if (typeof planned === 'string') {
@@ -49,7 +49,7 @@ export async function* planAll(
           continue;
         }
         const known = earlier?.take(planned.text, planned.name);
-        if (onlyFailed && known?.state !== 'open' && known?.state !== 'failed') {
+        if (!isWanted(known, options)) {
           continue;
         }
         const url = withoutUserinfo(planned.url);
@@ -66,21 +66,6 @@ export async function* planAll(
     if (fd !== undefined) {
       closeSync(fd);
     }
-  }
-}
-
-async function* batches(
-  inputs: Inputs,
-  options: PlanOptions,
-  earlier: Earlier | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<Batch> {
-  if (!isRest(inputs, options)) {
-    yield* readInputs(inputs, signal);
-    return;
-  }
-  for await (const entries of earlier?.unfinished(signal) ?? []) {
-    yield { source: undefined, entries };
   }
 }
 

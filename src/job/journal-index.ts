@@ -2,7 +2,8 @@
 import { keyOf, outputProblem } from '../list/entry.ts';
 import { parseEntryText } from '../list/lines.ts';
 import type { DoneMore, Failure, JournalVisitor } from './journal-lines.ts';
-import { type Names, nameFromPath, suffixOf } from './names.ts';
+import { type Names, suffixOf } from './names.ts';
+import { OPTIONED, plainName, suffixIn, utf8 } from './planned-name.ts';
 import { SipHash } from './siphash.ts';
 
 /** How an entry stands. `open`: it has a name and no end. */
@@ -463,56 +464,4 @@ export class JournalIndex implements JournalVisitor {
 
 function doneAtOf(meta: number, segment: Segment, at: number): number {
   return meta & DONE_ASIDE ? (segment.doneAt?.[at] ?? -1) : -1;
-}
-
-const SLASH = 0x2f;
-const QUERY = 0x3f;
-const FRAGMENT = 0x23;
-
-/** An entry is more than a URL. */
-const OPTIONED = -1;
-
-/**
- * The number that made `name` of the name that the URL `bytes[from, to)` would have alone. Undefined when it was made
- * otherwise: by `-o`, or by the rules of another version; OPTIONED when there is more than a URL.
- */
-function suffixIn(bytes: Uint8Array, from: number, to: number, name: string): number | undefined {
-  let start = from;
-  let end = to;
-  for (let at = from; at < to; at += 1) {
-    const byte = bytes[at] as number;
-    if (byte < 0x20) {
-      return OPTIONED;
-    }
-    if (end === to) {
-      if (byte === SLASH) {
-        start = at + 1;
-      } else if (byte === QUERY || byte === FRAGMENT) {
-        end = at;
-      }
-    }
-  }
-  return isAt(bytes, start, end, name) && nameFromPath(name) === name
-    ? 0
-    : suffixOf(nameFromPath(utf8(bytes, start, end)), name);
-}
-
-function plainName(url: string): string {
-  return URL.canParse(url) ? nameFromPath(new URL(url).pathname) : '';
-}
-
-function utf8(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
-}
-
-function isAt(bytes: Uint8Array, from: number, to: number, text: string): boolean {
-  if (text.length !== to - from) {
-    return false;
-  }
-  for (let at = 0; at < text.length; at += 1) {
-    if (bytes[from + at] !== text.charCodeAt(at)) {
-      return false;
-    }
-  }
-  return true;
 }

@@ -64,8 +64,8 @@ export interface FetchOptions {
   readonly retry?: Partial<RetryOptions>;
   /**
    * The file that makes the job survive, or `false` for none. Default: `.mcurl-journal` in the output directory, or
-   * `.NAME.mcurl-journal` when the inputs are an array of one entry with an `output`; the default one is removed after a job in
-   * which everything succeeded. A second job on the same journal or output directory is refused.
+   * `.NAME.mcurl-journal` when the inputs are an array of one entry with an `output`; the default one is removed when all that
+   * is in it has succeeded. A second job on the same journal or output directory is refused.
    */
   readonly journal?: string | false;
   /** Sync file, directory and journal before a file counts as done. Default false: the system's own time. */
@@ -95,7 +95,10 @@ export interface FetchOptions {
    * extended attributes tell. Default: they are skipped.
    */
   readonly ifModified?: boolean;
-  /** Take names from Content-Disposition where a server sends one (RFC 6266), made safe. Default false. */
+  /**
+   * Take names from Content-Disposition where a server sends one (RFC 6266), made safe. A file of that name and size is taken
+   * for the one that came; beside one of another size it gets a name of its own. Default false.
+   */
   readonly remoteName?: boolean;
   /** Milliseconds a target may take, its retries and the waiting between them included. Default 0: no limit. */
   readonly maxTimeMs?: number;

@@ -6,7 +6,7 @@ import type { Engine } from '../native/engine.ts';
 import type { Journalled } from './earlier.ts';
 import type { Ends } from './ends.ts';
 import { type Batch, countInputs, readInputs } from './inputs.ts';
-import { openJournal } from './journal.ts';
+import { type Journal, openJournal } from './journal.ts';
 import type { Names } from './names.ts';
 import type { FetchOptions, Inputs } from './options.ts';
 import type { Consumer, JobStats } from './outcome.ts';
@@ -34,9 +34,25 @@ export interface Shared {
   readonly signal: AbortSignal;
 }
 
-/** Nothing but what earlier runs did not finish is asked for, and all of that. */
-export function isRest(inputs: Inputs, { onlyFailed = false }: FetchOptions): boolean {
-  return onlyFailed && Array.isArray(inputs) && inputs.length === 0;
+/** What a job reads: the inputs, or, with `onlyFailed` and none, what earlier runs did not finish. */
+export async function* batchesOf(
+  inputs: Inputs,
+  { onlyFailed = false }: FetchOptions,
+  earlier: Pick<Journal, 'unfinished'> | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  if (!(onlyFailed && Array.isArray(inputs) && inputs.length === 0)) {
+    yield* readInputs(inputs, signal);
+    return;
+  }
+  for await (const entries of earlier?.unfinished(signal) ?? []) {
+    yield { source: undefined, entries };
+  }
+}
+
+/** With `onlyFailed` an entry is passed over unless an earlier run planned it and did not finish it. */
+export function isWanted(known: Journalled | undefined, { onlyFailed = false }: FetchOptions) {
+  return !onlyFailed || known?.state === 'open' || known?.state === 'failed';
 }
 
 export class Reader {
@@ -78,9 +94,10 @@ export class Reader {
   /** Resolves when all is read (`stats.readAll`), or the signal is aborted. @throws what the journal or the inputs throw */
   async read(): Promise<void> {
     await this.opened;
-    const { stats, targets, ends, engine, consumer, signal } = this.#shared;
+    const { options, stats, targets, ends, engine, consumer, signal } = this.#shared;
     let batchSize = FIRST_BATCH;
-    for await (const { source, entries } of this.#batches()) {
+    const inputs = this.#inputs;
+    for await (const { source, entries } of batchesOf(inputs, options, ends.journal, signal)) {
       for (let at = 0; at < entries.length; ) {
         if (targets.live === WINDOW || consumer.isFull()) {
           // The scheduler's spill file goes here: entries of a host that fills its share of the window.
@@ -106,19 +123,6 @@ export class Reader {
     }
     stats.total = stats.read;
     stats.readAll = true;
-  }
-
-  #batches(): AsyncIterable<Batch> {
-    const inputs = this.#inputs;
-    const { options, signal } = this.#shared;
-    return isRest(inputs, options) ? this.#unfinishedBefore() : readInputs(inputs, signal);
-  }
-
-  async *#unfinishedBefore(): AsyncGenerator<Batch> {
-    const { ends, signal } = this.#shared;
-    for await (const entries of ends.journal?.unfinished(signal) ?? []) {
-      yield { source: undefined, entries };
-    }
   }
 
   /** Waits until a full window is half empty again, and the consumer takes outcomes. */
@@ -166,7 +170,7 @@ export class Reader {
     }
     const { url, name, text, mirrors } = planned;
     const known = ends.journal?.take(text, name);
-    if (options.onlyFailed && known?.state !== 'open' && known?.state !== 'failed') {
+    if (!isWanted(known, options)) {
       return;
     }
     const urlnum = stats.read;
